@@ -1,0 +1,114 @@
+/* lane.h - a thread's own byte ring: one producer, one consumer (the writer), no lock.
+ *
+ * Positions are free-running counts of bytes and compare by difference; position & mask is the
+ * offset. A record lies in one piece: where it would cross the end, a skip fills the rest.
+ *
+ * Commit, in this order (DESIGN 5.5):
+ *     reserve   reserved = end          what is in progress, for the merge and for recovery
+ *     stamp     record.stamp = ticks    after the reserve, so that the merge can wait for it
+ *     payload   plain stores
+ *     publish   head = end (release)    R0: pairs with A0 in tlr__lane_head
+ * The writer frees by  tail = position (seq_cst)   R1: pairs with A1 in lane_room; and with the
+ * producer's `waiting` flag (both seq_cst: one of the two sees the other).
+ *
+ * `limit` is how far head may go without asking again. Its owner raises it by compare-exchange, a
+ * close exchanges it for 0; so after a close no record begins, and `busy` tells when the last has
+ * ended.
+ */
+#ifndef TLR_LANE_H
+#define TLR_LANE_H
+
+#include "ring_file.h"
+
+#define TLR__SITE_SKIP UINT32_MAX
+
+enum tlr__record_flag { TLR__RECORD_CONTEXT = 1 };
+
+/* What stands before each payload in a lane; a context (32 bytes) may come between. */
+struct tlr__record_header {
+    uint32_t bytes; /* of all, a multiple of 8 */
+    uint32_t site;
+    uint64_t stamp; /* ticks */
+    uint16_t category;
+    uint8_t level;
+    uint8_t flags;
+    uint32_t lost; /* the lane's drops before this record: a step means a gap right here */
+};
+
+/* The producer's private half. Lies in memory that a fork wipes, so that a child finds zeros: no
+ * room, no lane. */
+struct tlr__producer {
+    _Atomic uint64_t limit;
+    uint64_t head;
+    unsigned char *bytes;
+    uint64_t mask;
+    struct tlr__lane *shared;
+    _Atomic uint32_t busy; /* inside a call: a signal handler's call is refused, a close waits */
+    uint32_t lost;
+    uint64_t end; /* of the record being written */
+    uint64_t records;
+    struct tlr_log *log;
+    unsigned index;
+};
+
+/* Room for `bytes` (a multiple of 8), or NULL if head would pass the limit.
+ * Thread: the producer. Blocks: never. */
+static inline struct tlr__record_header *tlr__lane_reserve(struct tlr__producer *producer,
+                                                           uint64_t bytes, uint32_t site) {
+    const uint64_t head = producer->head;
+    const uint64_t offset = head & producer->mask;
+    const uint64_t rest = producer->mask + 1 - offset;
+    const uint64_t skip = __builtin_expect(bytes > rest, 0) ? rest : 0;
+    const uint64_t end = head + skip + bytes;
+    if (__builtin_expect(end > atomic_load_explicit(&producer->limit, memory_order_relaxed), 0))
+        return NULL;
+    atomic_store_explicit(&producer->shared->reserved_site, site, memory_order_relaxed);
+    atomic_store_explicit(&producer->shared->reserved, end, memory_order_relaxed);
+    producer->end = end;
+    if (skip == 0) return (struct tlr__record_header *)(producer->bytes + offset);
+    struct tlr__record_header *filler = (struct tlr__record_header *)(producer->bytes + offset);
+    filler->bytes = (uint32_t)skip; /* the first 8 bytes are all that a skip has */
+    filler->site = TLR__SITE_SKIP;
+    return (struct tlr__record_header *)producer->bytes;
+}
+
+/* Makes the reserved record visible. Thread: the producer. Blocks: never. */
+static inline void tlr__lane_publish(struct tlr__producer *producer) {
+    producer->head = producer->end;
+    producer->records++;
+    atomic_store_explicit(&producer->shared->records, producer->records, memory_order_relaxed);
+    atomic_store_explicit(&producer->shared->head, producer->end, memory_order_release); /* R0 */
+}
+
+/* Gives a lane to a producer. Thread: the new producer, having taken the lane's state. */
+void tlr__lane_attach(struct tlr__producer *producer, struct tlr__lane *shared,
+                      unsigned char *bytes, uint64_t lane_bytes);
+
+/* Whether head may go on by `bytes` for a record of that level, raising the limit.
+ * Returns 0; -EAGAIN the lane is full; -ESHUTDOWN it was closed. `used` (may be NULL): bytes not
+ * yet taken by the sink. Thread: the producer. */
+int tlr__lane_extend(struct tlr__producer *producer, uint64_t bytes, enum tlr_level level,
+                     uint64_t *used);
+
+/* Waits until the writer has freed something since `seen` was read, or until the date.
+ * Thread: the producer. Blocks: up to then. Errors: -ETIMEDOUT. */
+uint32_t tlr__lane_wait_prepare(struct tlr__producer *producer);
+int tlr__lane_wait(struct tlr__producer *producer, uint32_t seen, uint64_t deadline_ticks);
+void tlr__lane_wait_end(struct tlr__producer *producer);
+
+/* Counts a drop in a table of (site, reason) pairs that one thread at a time raises. */
+void tlr__lane_lose(struct tlr__producer *producer, uint32_t site, enum tlr_reason reason);
+
+/* Ends the taking of records. Thread: any; once. */
+void tlr__lane_shut(struct tlr__producer *producer);
+
+/* ---- the writer's side ---- */
+
+static inline uint64_t tlr__lane_head(const struct tlr__lane *lane) {
+    return atomic_load_explicit(&lane->head, memory_order_acquire); /* A0 */
+}
+
+/* Frees all before `position`; wakes a producer that waits for room. */
+void tlr__lane_release(struct tlr__lane *lane, uint64_t position);
+
+#endif

@@ -1,0 +1,435 @@
+#include "log_state.h"
+
+#include "category.h"
+#include "registry.h"
+#include "site.h"
+#include "stall.h"
+#include "sync.h"
+#include "thread.h"
+#include "wakeup.h"
+#include "writer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LANES_DEFAULT 16u
+#define LANES_MAX 256u
+#define LANE_BYTES_DEFAULT (256u * 1024u)
+#define LANE_BYTES_MIN 4096u
+#define LANE_BYTES_MAX (64u * 1024u * 1024u)
+
+/* ---- the call ---- */
+
+static void count_lost(struct tlr_log *log, enum tlr_reason reason) {
+    tlr__thread_self.counts.dropped++;
+    if (log != NULL)
+        atomic_fetch_add_explicit(&log->ring.header->dropped[reason], 1, memory_order_relaxed);
+}
+
+/* Drops of threads that have no lane share one table: its entries are taken by compare-exchange. */
+static void lose_laneless(struct tlr_log *log, uint32_t site, enum tlr_reason reason) {
+    struct tlr__loss *losses = log->ring.header->laneless;
+    const uint32_t mark = (uint32_t)reason + 1;
+    unsigned i = 0;
+    for (; i < TLR__LOSSES_KEPT - 1; i++) {
+        uint32_t there = 0;
+        if (atomic_compare_exchange_strong_explicit(&losses[i].site, &there, site + 1,
+                                                    memory_order_relaxed, memory_order_relaxed)) {
+            atomic_store_explicit(&losses[i].reason, mark, memory_order_relaxed);
+            break;
+        }
+        if (there == site + 1 &&
+            atomic_load_explicit(&losses[i].reason, memory_order_relaxed) == mark)
+            break;
+    }
+    atomic_fetch_add_explicit(&losses[i].count, 1, memory_order_release);
+    atomic_fetch_add_explicit(&log->ring.header->laneless_lost, 1, memory_order_release);
+    count_lost(log, reason);
+}
+
+static void lose(struct tlr__producer *producer, uint32_t site, enum tlr_reason reason) {
+    tlr__lane_lose(producer, site, reason);
+    count_lost(producer->log, reason);
+}
+
+static inline size_t record_bytes(const struct tlr__plan *plan, const union tlr_value *values,
+                                  uint32_t string_sizes[TLR_VALUES_MAX], bool has_context) {
+    const size_t before =
+        sizeof(struct tlr__record_header) + (has_context ? sizeof(struct tlr_context) : 0);
+    if (plan->word_count == plan->value_count) return before + (size_t)plan->value_count * 8;
+    return before + tlr__encode_bytes(plan, values, string_sizes);
+}
+
+/* One record, if there is room before the limit. Returns 0, or -EAGAIN. */
+static inline int write_record(struct tlr__producer *producer, const struct tlr_site *site,
+                               uint32_t number, unsigned category, const union tlr_value *values,
+                               size_t *bytes) {
+    const struct tlr__thread *thread = &tlr__thread_self;
+    const struct tlr__plan *plan = &tlr__site_entries[number].plan;
+    uint32_t string_sizes[TLR_VALUES_MAX];
+    *bytes = record_bytes(plan, values, string_sizes, thread->has_context);
+    struct tlr__record_header *header = tlr__lane_reserve(producer, *bytes, number);
+    if (__builtin_expect(header == NULL, 0)) return -EAGAIN;
+    header->stamp = tlr_clock_ticks();
+    header->bytes = (uint32_t)*bytes;
+    header->site = number;
+    header->category = (uint16_t)category;
+    header->level = site->level;
+    header->flags = thread->has_context ? TLR__RECORD_CONTEXT : 0;
+    header->lost = producer->lost;
+    unsigned char *out = (unsigned char *)(header + 1);
+    if (thread->has_context) {
+        memcpy(out, &thread->context, sizeof thread->context);
+        out += sizeof thread->context;
+    }
+    tlr__encode_write(plan, values, string_sizes, out);
+    tlr__lane_publish(producer);
+    return 0;
+}
+
+/* Waits for room as the thread asked for it. Returns 0 when there is some now. */
+static int wait_for_room(struct tlr__producer *producer, const struct tlr_site *site,
+                         size_t bytes) {
+    const uint64_t deadline =
+        tlr_clock_ticks() + tlr_clock_ticks_of_ns(tlr__thread_self.full_wait_ns);
+    struct tlr_block block;
+    int error;
+    tlr_block_begin_at(&block, site, TLR_CAUSE_LANE_FULL, tlr__output_fd(producer->log->output));
+    do {
+        const uint32_t seen = tlr__lane_wait_prepare(producer);
+        error = tlr__lane_extend(producer, bytes, (enum tlr_level)site->level, NULL);
+        if (error != -EAGAIN) break;
+        tlr__wakeup_wake(&producer->log->ring.header->wake);
+        error = tlr__lane_wait(producer, seen, deadline);
+    } while (error == 0);
+    tlr__lane_wait_end(producer);
+    tlr_block_end(&block);
+    return error;
+}
+
+/* The limit was met: more room may be free by now, or the thread waits, or the record is dropped.
+ */
+static int write_record_slowly(struct tlr__producer *producer, const struct tlr_site *site,
+                               uint32_t number, unsigned category, const union tlr_value *values,
+                               size_t bytes) {
+    uint64_t used = 0;
+    int error = -EMSGSIZE;
+    if (bytes <= (producer->mask + 1) / 4 && bytes <= TLR__PAYLOAD_BYTES_MAX)
+        error = tlr__lane_extend(producer, bytes, (enum tlr_level)site->level, &used);
+    /* Half full: the writer is called from its nap. */
+    if (used > producer->mask / 2) tlr__wakeup_wake(&producer->log->ring.header->wake);
+    if (error == -EAGAIN && tlr__thread_self.full_wait_ns > 0)
+        error = wait_for_room(producer, site, bytes);
+    if (error == 0) error = write_record(producer, site, number, category, values, &bytes);
+    switch (error) {
+    case 0:
+        return 0;
+    case -EMSGSIZE:
+        lose(producer, number, TLR_REASON_TOO_LARGE);
+        break;
+    case -ETIMEDOUT:
+        lose(producer, number, TLR_REASON_DEADLINE);
+        break;
+    case -ESHUTDOWN:
+        return error;
+    default:
+        lose(producer, number, TLR_REASON_LANE_FULL);
+    }
+    return 0;
+}
+
+static inline void announce(struct tlr__producer *producer, unsigned level) {
+    _Atomic uint32_t *wake = &producer->log->ring.header->wake;
+    if (__builtin_expect(level >= TLR_LEVEL_ERROR, 0)) {
+        if (atomic_load_explicit(wake, memory_order_relaxed) != TLR__AWAKE) tlr__wakeup_wake(wake);
+    } else {
+        tlr__wakeup_published(wake);
+    }
+}
+
+/* A record into the thread's lane; true unless the lane was closed. */
+static inline bool call_lane(struct tlr__producer *producer, const struct tlr_site *site,
+                             uint32_t number, unsigned category, const union tlr_value *values) {
+    if (__builtin_expect(atomic_load_explicit(&producer->busy, memory_order_relaxed) != 0, 0)) {
+        /* In a signal handler, inside a call of the same thread: its lane is not to be touched. */
+        lose_laneless(producer->log, number, TLR_REASON_REENTRANT);
+        return true;
+    }
+    atomic_store_explicit(&producer->busy, 1, memory_order_relaxed);
+    atomic_signal_fence(
+        memory_order_seq_cst); /* the rest of this order is the close's membarrier */
+    size_t bytes;
+    int error = write_record(producer, site, number, category, values, &bytes);
+    if (__builtin_expect(error != 0, 0))
+        error = write_record_slowly(producer, site, number, category, values, bytes);
+    atomic_store_explicit(&producer->busy, 0, memory_order_release);
+    if (__builtin_expect(error != 0, 0)) return false;
+    announce(producer, site->level);
+    return true;
+}
+
+static void call_open_log(struct tlr_log *log, const struct tlr_site *site,
+                          struct tlr_category *category, const union tlr_value *values) {
+    const unsigned category_number = tlr__category_register(category, log->level);
+    if (!tlr_category_enabled(category, (enum tlr_level)site->level)) return;
+    const uint32_t number = tlr__site_number(site);
+    if (number == 0 || category_number == 0) {
+        lose_laneless(log, number, TLR_REASON_NO_SITE);
+        return;
+    }
+    struct tlr__producer *producer = tlr__thread_producer(log);
+    if (atomic_load_explicit(&log->closing, memory_order_seq_cst) != 0) {
+        count_lost(log, TLR_REASON_CLOSED);
+    } else if (log->mode == TLR_MODE_SYNC) {
+        if (tlr__sync_write(log, site, number, category, values) == 0) {
+            tlr__thread_self.sync_lines++;
+        } else {
+            count_lost(log, TLR_REASON_SINK);
+        }
+    } else if (producer == NULL) {
+        lose_laneless(log, number, TLR_REASON_NO_LANE);
+    } else if (!call_lane(producer, site, number, category_number, values)) {
+        count_lost(log, TLR_REASON_CLOSED);
+    }
+}
+
+/* First calls, synchronous mode, closed logs: everything that is not a record into a known lane. */
+static void __attribute__((noinline))
+call_slowly(const struct tlr_site *site, struct tlr_category *category,
+            const union tlr_value *values) {
+    struct tlr_log *log = tlr__registry_look(category->log_index);
+    if (log == NULL) {
+        tlr__registry_look_end();
+        count_lost(NULL, TLR_REASON_CLOSED);
+        return;
+    }
+    /* The look would keep a close waiting for as long as a synchronous write takes. */
+    atomic_fetch_add_explicit(&log->references, 1, memory_order_relaxed);
+    tlr__registry_look_end();
+    call_open_log(log, site, category, values);
+    tlr__log_state_release(log);
+}
+
+void tlr_log_call(const struct tlr_site *site, struct tlr_category *category,
+                  const union tlr_value *values) {
+    struct tlr__producer *producer = tlr__thread_self.producers[category->log_index];
+    const uint32_t number = tlr__site_number_known(site);
+    const unsigned category_number = __atomic_load_n(&category->number, __ATOMIC_ACQUIRE);
+    if (__builtin_expect(producer != NULL && number != 0 && category_number != 0, 1) &&
+        producer->shared != NULL && call_lane(producer, site, number, category_number, values))
+        return;
+    call_slowly(site, category, values);
+}
+
+/* ---- opening ---- */
+
+static int options_fill(struct tlr_log_options *options) {
+    if (options->lane_count == 0) options->lane_count = LANES_DEFAULT;
+    if (options->lane_bytes == 0) options->lane_bytes = LANE_BYTES_DEFAULT;
+    if (options->level == TLR_LEVEL_UNSET) options->level = TLR_LEVEL_INFO;
+    if (options->name == NULL) options->name = "log";
+    if (options->segment_bytes == 0) options->segment_bytes = (size_t)64 << 20;
+    if (options->total_bytes == 0) options->total_bytes = UINT64_C(1) << 30;
+    const bool power = (options->lane_bytes & (options->lane_bytes - 1)) == 0;
+    if (options->lane_count > LANES_MAX || !power || options->lane_bytes < LANE_BYTES_MIN ||
+        options->lane_bytes > LANE_BYTES_MAX || options->level > TLR_LEVEL_OFF ||
+        options->mode > TLR_MODE_SYNC || options->format > TLR_FORMAT_SEGMENT ||
+        strchr(options->name, '/') != NULL || strlen(options->name) > 31)
+        return -EINVAL;
+    return 0;
+}
+
+static int make_producers(struct tlr_log *log, unsigned count) {
+    const size_t bytes = count * sizeof *log->producers;
+    log->producers = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (log->producers == MAP_FAILED) {
+        log->producers = NULL;
+        return -ENOMEM;
+    }
+    return madvise(log->producers, bytes, MADV_WIPEONFORK) == 0 ? 0 : -errno;
+}
+
+static void init_locks(struct tlr_log *log) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&log->progress, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&log->progress_lock, NULL);
+    pthread_mutex_init(&log->sync_lock, NULL);
+}
+
+static void publish_target(struct tlr_log *log) {
+    char target[TLR_TARGET_BYTES];
+    tlr__output_describe(log->output, target);
+    tlr__ring_file_text_store(log->ring.header->target, TLR_TARGET_BYTES / 8, target);
+    atomic_store_explicit(&log->ring.header->writer_fd, tlr__output_fd(log->output),
+                          memory_order_relaxed);
+}
+
+int tlr_log_open(struct tlr_log **out, const struct tlr_log_options *given) {
+    struct tlr_log_options options = *given;
+    int error = options_fill(&options);
+    if (error != 0) return error;
+    tlr__clock_process_line();
+    struct tlr_log *log = calloc(1, sizeof *log);
+    if (log == NULL) return -ENOMEM;
+    log->pid = getpid();
+    log->mode = options.mode;
+    log->format = options.format;
+    log->level = options.level;
+    atomic_store_explicit(&log->references, 1, memory_order_relaxed);
+    init_locks(log);
+    error = tlr__output_open(&log->output, &options);
+    if (error != 0) goto free_log;
+    error = tlr__ring_file_make(&log->ring, options.ring_directory, options.name, options.mode,
+                                options.lane_count, options.lane_bytes);
+    if (error != 0) goto close_output;
+    error = make_producers(log, options.lane_count + 1);
+    if (error != 0) goto unmake_ring;
+    publish_target(log);
+    if (log->mode == TLR_MODE_SYNC) error = tlr__sync_open(log);
+    if (error != 0) goto unmap_producers;
+    error = tlr__registry_add(log, &log->index);
+    if (error != 0) goto close_sync;
+    tlr__site_copy_all(&log->ring);
+    tlr__category_copy_all(&log->ring);
+    if (options.stall_threshold_ns != 0) tlr_stall_threshold_set(options.stall_threshold_ns);
+    if (log->mode == TLR_MODE_RING) error = tlr__writer_start(log);
+    if (error != 0) goto remove;
+    *out = log;
+    return 0;
+
+remove:
+    tlr__registry_remove(log, log->index);
+close_sync:
+    tlr__sync_close(log);
+unmap_producers:
+    munmap(log->producers, (options.lane_count + 1) * sizeof *log->producers);
+unmake_ring:
+    tlr__ring_file_remove(&log->ring);
+    tlr__ring_file_unmake(&log->ring);
+close_output:
+    tlr__output_close(log->output);
+free_log:
+    free(log);
+    return error;
+}
+
+void tlr_category_bind(struct tlr_category *category, const struct tlr_log *log) {
+    category->log_index = (unsigned char)(log != NULL ? log->index : 0);
+}
+
+/* ---- closing ---- */
+
+void tlr__log_state_release(struct tlr_log *log) {
+    if (atomic_fetch_sub_explicit(&log->references, 1, memory_order_acq_rel) != 1) return;
+    tlr__sync_close(log);
+    tlr__output_close(log->output);
+    munmap(log->producers, log->ring.slot_count * sizeof *log->producers);
+    tlr__ring_file_unmake(&log->ring);
+    free(log);
+}
+
+static uint64_t monotonic_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * TLR_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void pause_1ms(void) {
+    nanosleep(&(struct timespec){.tv_nsec = (long)TLR_NS_PER_MS}, NULL);
+}
+
+/* No call begins a record once its limit is 0; those that had passed the limit before are waited
+ * for. The barrier makes each of them visible as busy. */
+static void shut_lanes(struct tlr_log *log, uint64_t deadline_ns) {
+    for (unsigned i = 0; i < log->ring.lane_count; i++) tlr__lane_shut(&log->producers[i]);
+    if (!tlr__wakeup_barrier()) pause_1ms();
+    for (unsigned i = 0; i < log->ring.lane_count; i++) {
+        while (atomic_load_explicit(&log->producers[i].busy, memory_order_acquire) != 0 &&
+               monotonic_ns() < deadline_ns)
+            pause_1ms();
+    }
+}
+
+int tlr_log_close(struct tlr_log *log, uint64_t deadline_ns) {
+    if (log == NULL) return 0;
+    const uint64_t deadline = monotonic_ns() + deadline_ns;
+    int error = 0;
+    atomic_store_explicit(&log->closing, 1, memory_order_seq_cst);
+    if (log->mode == TLR_MODE_RING) {
+        shut_lanes(log, deadline);
+        if (!tlr__writer_stop(log, deadline)) error = -ETIMEDOUT;
+    }
+    /* Threads that stay attached keep the mapping, but nobody needs the file any more. */
+    if (error == 0) tlr__ring_file_remove(&log->ring);
+    tlr__registry_remove(log, log->index);
+    tlr__thread_leave(log->index);
+    tlr__log_state_release(log);
+    return error;
+}
+
+/* ---- flushing, reopening, counting ---- */
+
+static bool reached(const struct tlr_log *log, const uint64_t *heads) {
+    for (unsigned i = 0; i < log->ring.lane_count; i++) {
+        const uint64_t tail = atomic_load_explicit(&log->ring.lanes[i].tail, memory_order_acquire);
+        if ((int64_t)(tail - heads[i]) < 0) return false;
+    }
+    return true;
+}
+
+int tlr_log_flush(struct tlr_log *log, uint64_t deadline_ns) {
+    uint64_t heads[LANES_MAX];
+    const uint64_t date = monotonic_ns() + deadline_ns;
+    const struct timespec deadline = {.tv_sec = (time_t)(date / TLR_NS_PER_S),
+                                      .tv_nsec = (long)(date % TLR_NS_PER_S)};
+    for (unsigned i = 0; i < log->ring.lane_count; i++)
+        heads[i] = tlr__lane_head(&log->ring.lanes[i]);
+    int error = 0;
+    pthread_mutex_lock(&log->progress_lock);
+    while (!reached(log, heads) && error == 0) {
+        tlr__wakeup_wake(&log->ring.header->wake);
+        error = pthread_cond_timedwait(&log->progress, &log->progress_lock, &deadline);
+    }
+    const bool done = reached(log, heads);
+    pthread_mutex_unlock(&log->progress_lock);
+    return done ? 0 : -ETIMEDOUT;
+}
+
+int tlr_log_reopen(struct tlr_log *log) {
+    if (log->mode == TLR_MODE_SYNC) {
+        pthread_mutex_lock(&log->sync_lock);
+        const int error = tlr__output_reopen(log->output);
+        pthread_mutex_unlock(&log->sync_lock);
+        return error;
+    }
+    atomic_store_explicit(&log->reopen, 1, memory_order_release);
+    tlr__wakeup_wake(&log->ring.header->wake);
+    return 0;
+}
+
+void tlr_log_stats(const struct tlr_log *log, struct tlr_log_stats *stats) {
+    tlr_ring_stats(&log->ring, stats);
+}
+
+const char *tlr_log_ring_path(const struct tlr_log *log) {
+    return log->ring.path != NULL ? log->ring.path : "";
+}
+
+const struct tlr_ring *tlr_log_ring(const struct tlr_log *log) {
+    return &log->ring;
+}
+
+const struct tlr_ring *tlr_process_ring(unsigned index) {
+    if (index >= TLR_LOGS_MAX) return NULL;
+    const struct tlr_log *log = tlr__registry_look(index);
+    tlr__registry_look_end();
+    return log != NULL ? &log->ring : NULL;
+}

@@ -1,0 +1,34 @@
+/* site.h - the process's registry of call sites: a number for each, and the plan of its arguments.
+ *
+ * Registration takes no lock: a number is drawn, the entry filled, then published in the site's
+ * state. Two threads that race over one site draw two numbers for it; both are good, one is used.
+ * Numbers are never given back: an unloaded library's sites stay readable from the copies in the
+ * dictionaries.
+ */
+#ifndef TLR_SITE_H
+#define TLR_SITE_H
+
+#include "encode.h"
+#include "ring_file.h"
+
+struct tlr__site_entry {
+    _Atomic uint32_t ready;      /* release when filled; A: tlr__site_copy_all */
+    const struct tlr_site *site; /* not to be followed after registration: its library may go */
+    struct tlr__plan plan;
+};
+
+/* The table; entry 0 is none. Entries of published numbers are constant. */
+extern struct tlr__site_entry tlr__site_entries[TLR__SITES_MAX];
+
+static inline uint32_t tlr__site_number_known(const struct tlr_site *site) {
+    return __atomic_load_n(&site->state->number, __ATOMIC_ACQUIRE);
+}
+
+/* The site's number, registering it at first use: into every open log's dictionary.
+ * 0: the table is full. Thread: any. Blocks: never. */
+uint32_t tlr__site_number(const struct tlr_site *site);
+
+/* Copies every registered site into a new log's dictionary. */
+void tlr__site_copy_all(struct tlr_ring *ring);
+
+#endif

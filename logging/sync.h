@@ -1,0 +1,21 @@
+/* sync.h - synchronous mode: the same call, with the write in the calling thread.
+ *
+ * The honest contrast to lanes, and what people migrate from: one lock, one write a line. Each wait
+ * is timed: for the lock behind another thread's write, for the sink in the write itself.
+ */
+#ifndef TLR_SYNC_H
+#define TLR_SYNC_H
+
+#include "log_state.h"
+
+/* Errors: -ENOMEM. */
+int tlr__sync_open(struct tlr_log *log);
+void tlr__sync_close(struct tlr_log *log);
+
+/* Writes one line. Returns 0, or negative errno when the sink failed: the line is lost, counted by
+ * the caller, and announced before the next line that succeeds. Thread: any. Blocks: on the lock
+ * and on the sink, without limit. */
+int tlr__sync_write(struct tlr_log *log, const struct tlr_site *site, uint32_t site_number,
+                    const struct tlr_category *category, const union tlr_value *values);
+
+#endif
