@@ -21,8 +21,8 @@ int tlr__sink_segment_open(struct tlr__sink_segment **sink, const char *director
                            size_t segment_bytes, uint64_t total_bytes);
 
 /* Adds a record. Errors: -ENOBUFS the block is full: flush first, then put again. -EMSGSIZE the
- * payload is above TLR__PAYLOAD_BYTES_MAX or the format above 64 KiB, -EINVAL the payload is not
- * what its plan says: putting it again does not help. */
+ * payload is above TLR__PAYLOAD_BYTES_MAX or the format above 64 KiB, -EINVAL the payload holds
+ * less than its plan says: putting it again does not help. */
 int tlr__sink_segment_put(struct tlr__sink_segment *sink, const struct tlr_record *record,
                           const struct tlr__segment_ids *ids);
 

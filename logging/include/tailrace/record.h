@@ -81,9 +81,9 @@ size_t tlr_record_message(const struct tlr_record *record, char *out);
 
 struct tlr_segment_reader;
 
-/* Opens one segment file for reading. Owns: *reader until tlr_segment_close.
- * Thread: one at a time. Blocks: on I/O. Errors: errno of open; -EBADMSG not a segment;
- * -EPROTONOSUPPORT of another version. */
+/* Opens one segment file for reading. An empty one, or one whose first bytes are still being
+ * written, is no error. Owns: *reader until tlr_segment_close. Thread: one at a time. Blocks: on
+ * I/O. Errors: errno of open; -EBADMSG not a segment; -EPROTONOSUPPORT of another version. */
 int tlr_segment_open(struct tlr_segment_reader **reader, const char *path);
 void tlr_segment_close(struct tlr_segment_reader *reader);
 
