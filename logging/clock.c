@@ -1,13 +1,11 @@
 #include "clock.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
-#include <x86intrin.h>
 #endif
 
 #define FOLLOW_NS TLR_NS_PER_S
@@ -16,7 +14,7 @@
 
 static struct tlr__clock_line process_line;
 static pthread_once_t calibrated = PTHREAD_ONCE_INIT;
-static bool tsc_trusted;
+bool tlr__clock_tsc_trusted;
 
 /* The last pair that the rate was measured from; the follower's alone. */
 static pthread_mutex_t follower = PTHREAD_MUTEX_INITIALIZER;
@@ -49,10 +47,7 @@ static bool tsc_is_invariant(void) {
 #endif
 }
 
-static inline uint64_t ticks_now(void) {
-#if defined(__x86_64__)
-    if (__builtin_expect(tsc_trusted, 1)) return __rdtsc();
-#endif
+uint64_t tlr__clock_kernel_ticks(void) {
     return clock_ns(CLOCK_MONOTONIC);
 }
 
@@ -61,9 +56,9 @@ static inline uint64_t ticks_now(void) {
 static void read_pair(uint64_t *ticks, uint64_t *date_ns) {
     uint64_t tightest = UINT64_MAX;
     for (int i = 0; i < 5; i++) {
-        const uint64_t before = ticks_now();
+        const uint64_t before = tlr__clock_ticks();
         const uint64_t date = clock_ns(CLOCK_REALTIME);
-        const uint64_t after = ticks_now();
+        const uint64_t after = tlr__clock_ticks();
         if (after - before >= tightest) continue;
         tightest = after - before;
         *ticks = before + tightest / 2;
@@ -100,11 +95,11 @@ static uint64_t scale(uint64_t ticks, uint64_t slope) {
 }
 
 static void calibrate(void) {
-    tsc_trusted = tsc_is_invariant();
+    tlr__clock_tsc_trusted = tsc_is_invariant();
     uint64_t begin_ticks = 0, begin_ns = 0, end_ticks = 0, end_ns = 0;
     read_pair(&begin_ticks, &begin_ns);
     uint64_t slope = SLOPE_ONE;
-    if (tsc_trusted) {
+    if (tlr__clock_tsc_trusted) {
         const struct timespec pause = {.tv_nsec = (long)CALIBRATION_NS};
         nanosleep(&pause, NULL);
         read_pair(&end_ticks, &end_ns);
@@ -151,7 +146,7 @@ static void follow(uint64_t ticks, uint64_t date_ns) {
 }
 
 void tlr__clock_follow(void) {
-    if (ticks_now() < atomic_load_explicit(&follow_due_ticks, memory_order_relaxed)) return;
+    if (tlr__clock_ticks() < atomic_load_explicit(&follow_due_ticks, memory_order_relaxed)) return;
     if (pthread_mutex_trylock(&follower) != 0) return;
     uint64_t ticks = 0, date_ns = 0;
     read_pair(&ticks, &date_ns);
@@ -175,7 +170,7 @@ void tlr__clock_line_copy(struct tlr__clock_line *to, const struct tlr__clock_li
 }
 
 uint64_t tlr_clock_ticks(void) {
-    return ticks_now();
+    return tlr__clock_ticks();
 }
 
 uint64_t tlr_clock_date_ns(uint64_t ticks) {

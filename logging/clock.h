@@ -8,7 +8,11 @@
 #define TLR_CLOCK_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <tailrace/clock.h>
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
 
 /* Written by one thread at a time under a sequence: odd while it changes. */
 struct tlr__clock_line {
@@ -17,6 +21,20 @@ struct tlr__clock_line {
     _Atomic uint64_t base_ns;
     _Atomic uint64_t slope; /* nanoseconds per tick, 32.32 fixed point */
 };
+
+/* Whether stamps are the time stamp counter's; set once, before the first log is open. */
+extern bool tlr__clock_tsc_trusted;
+
+/* The kernel's clock as ticks, where the counter is not to be trusted. */
+uint64_t tlr__clock_kernel_ticks(void);
+
+/* tlr_clock_ticks, inline for the call's path. */
+static inline uint64_t tlr__clock_ticks(void) {
+#if defined(__x86_64__)
+    if (__builtin_expect(tlr__clock_tsc_trusted, 1)) return __rdtsc();
+#endif
+    return tlr__clock_kernel_ticks();
+}
 
 /* The process's line, calibrated. Thread: any. Blocks: 5 ms the first time. */
 const struct tlr__clock_line *tlr__clock_process_line(void);

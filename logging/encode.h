@@ -16,6 +16,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <tailrace/log.h>
 
 enum tlr__kind {
@@ -41,10 +42,86 @@ struct tlr__plan {
     uint16_t precision[TLR_VALUES_MAX]; /* of STRING_PRECISION */
 };
 
-/* Bytes that these values take, and writes them. In encode.c; the writer's side is format.c. */
-size_t tlr__encode_bytes(const struct tlr__plan *plan, const union tlr_value *values,
-                         uint32_t string_sizes[TLR_VALUES_MAX]);
-void tlr__encode_write(const struct tlr__plan *plan, const union tlr_value *values,
-                       const uint32_t string_sizes[TLR_VALUES_MAX], unsigned char *out);
+/* The size and flags of a string whose looking at is limited, by a precision.
+ * index: of a value of kind STRING_PRECISION or STRING_STAR. */
+uint32_t tlr__encode_limited_size(const struct tlr__plan *plan, const union tlr_value *values,
+                                  unsigned index);
+
+/* The same of any string. */
+static inline uint32_t tlr__encode_string_size(const struct tlr__plan *plan,
+                                               const union tlr_value *values, unsigned index) {
+    const char *text = (const char *)values[index].pointer;
+    if (__builtin_expect(text == NULL, 0)) return TLR__STRING_NULL;
+    if (plan->kinds[index] != TLR__KIND_STRING) return tlr__encode_limited_size(plan, values, index);
+    const size_t bytes = strlen(text);
+    return __builtin_expect(bytes > TLR_STRING_BYTES_MAX, 0)
+               ? TLR_STRING_BYTES_MAX | TLR__STRING_CUT
+               : (uint32_t)bytes;
+}
+
+/* Room of a string with its size: a multiple of 8. */
+static inline size_t tlr__encode_string_room(uint32_t size) {
+    return (4 + (size_t)(size & TLR__STRING_SIZE_MASK) + 7) & ~(size_t)7;
+}
+
+/* Bytes that these values take; notes the strings' sizes. Inline, as the next: this is the call's
+ * path, and both loops are over a handful of values. */
+static inline size_t tlr__encode_bytes(const struct tlr__plan *plan, const union tlr_value *values,
+                                       uint32_t string_sizes[TLR_VALUES_MAX]) {
+    size_t bytes = (size_t)plan->word_count * 8;
+    for (unsigned i = plan->word_count; i < plan->value_count; i++) {
+        const uint8_t kind = plan->kinds[i];
+        if (kind <= TLR__KIND_REAL) {
+            bytes += 8;
+        } else if (kind >= TLR__KIND_STRING) {
+            string_sizes[i] = tlr__encode_string_size(plan, values, i);
+            bytes += tlr__encode_string_room(string_sizes[i]);
+        } else {
+            bytes += 16;
+        }
+    }
+    return bytes;
+}
+
+/* Copies up to 16 bytes without a call: most strings are short. */
+static inline void tlr__encode_copy(unsigned char *out, const char *in, size_t bytes) {
+    if (bytes > 16) {
+        memcpy(out, in, bytes);
+    } else if (bytes >= 8) {
+        memcpy(out, in, 8);
+        memcpy(out + bytes - 8, in + bytes - 8, 8);
+    } else if (bytes >= 4) {
+        memcpy(out, in, 4);
+        memcpy(out + bytes - 4, in + bytes - 4, 4);
+    } else {
+        for (size_t i = 0; i < bytes; i++) out[i] = (unsigned char)in[i];
+    }
+}
+
+/* Writes the payload. */
+static inline void tlr__encode_write(const struct tlr__plan *plan, const union tlr_value *values,
+                                     const uint32_t string_sizes[TLR_VALUES_MAX],
+                                     unsigned char *out) {
+    const unsigned word_count = plan->word_count;
+    for (unsigned i = 0; i < word_count; i++, out += 8) memcpy(out, &values[i], 8);
+    for (unsigned i = word_count; i < plan->value_count; i++) {
+        const uint8_t kind = plan->kinds[i];
+        if (kind <= TLR__KIND_REAL) {
+            memcpy(out, &values[i], 8);
+            out += 8;
+        } else if (kind >= TLR__KIND_STRING) {
+            const size_t room = tlr__encode_string_room(string_sizes[i]);
+            memset(out + room - 8, 0, 8); /* the padding; the bytes before it are written now */
+            memcpy(out, &string_sizes[i], 4);
+            tlr__encode_copy(out + 4, (const char *)values[i].pointer,
+                             string_sizes[i] & TLR__STRING_SIZE_MASK);
+            out += room;
+        } else {
+            memset(out, 0, 16); /* a long double is shorter on some machines */
+            memcpy(out, values[i].pointer, sizeof(long double));
+            out += 16;
+        }
+    }
+}
 
 #endif

@@ -21,6 +21,8 @@
 #include "ring_file.h"
 
 #define TLR__SITE_SKIP UINT32_MAX
+/* How far ahead of the record the lane's lines are asked for. */
+#define TLR__LANE_PREFETCH_BYTES 512u
 
 enum tlr__record_flag { TLR__RECORD_CONTEXT = 1 };
 
@@ -46,6 +48,7 @@ struct tlr__producer {
     _Atomic uint32_t busy; /* inside a call: a signal handler's call is refused, a close waits */
     uint32_t lost;
     uint64_t end; /* of the record being written */
+    _Atomic uint32_t *wake; /* the writer's word */
     uint64_t records;
     struct tlr_log *log;
     unsigned index;
@@ -65,6 +68,8 @@ static inline struct tlr__record_header *tlr__lane_reserve(struct tlr__producer 
     atomic_store_explicit(&producer->shared->reserved_site, site, memory_order_relaxed);
     atomic_store_explicit(&producer->shared->reserved, end, memory_order_relaxed);
     producer->end = end;
+    /* The lines ahead were last in the writer's cache: ask for them before they are needed. */
+    __builtin_prefetch(producer->bytes + ((end + TLR__LANE_PREFETCH_BYTES) & producer->mask), 1);
     if (skip == 0) return (struct tlr__record_header *)(producer->bytes + offset);
     struct tlr__record_header *filler = (struct tlr__record_header *)(producer->bytes + offset);
     filler->bytes = (uint32_t)skip; /* the first 8 bytes are all that a skip has */

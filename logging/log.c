@@ -2,6 +2,7 @@
 
 #include "category.h"
 #include "registry.h"
+#include "ring_reap.h"
 #include "site.h"
 #include "stall.h"
 #include "sync.h"
@@ -58,14 +59,12 @@ static void lose(struct tlr__producer *producer, uint32_t site, enum tlr_reason 
 
 static inline size_t record_bytes(const struct tlr__plan *plan, const union tlr_value *values,
                                   uint32_t string_sizes[TLR_VALUES_MAX], bool has_context) {
-    const size_t before =
-        sizeof(struct tlr__record_header) + (has_context ? sizeof(struct tlr_context) : 0);
-    if (plan->word_count == plan->value_count) return before + (size_t)plan->value_count * 8;
-    return before + tlr__encode_bytes(plan, values, string_sizes);
+    return sizeof(struct tlr__record_header) + (has_context ? sizeof(struct tlr_context) : 0) +
+           tlr__encode_bytes(plan, values, string_sizes);
 }
 
 /* One record, if there is room before the limit. Returns 0, or -EAGAIN. */
-static inline int write_record(struct tlr__producer *producer, const struct tlr_site *site,
+static inline __attribute__((always_inline)) int write_record(struct tlr__producer *producer, const struct tlr_site *site,
                                uint32_t number, unsigned category, const union tlr_value *values,
                                size_t *bytes) {
     const struct tlr__thread *thread = &tlr__thread_self;
@@ -74,7 +73,7 @@ static inline int write_record(struct tlr__producer *producer, const struct tlr_
     *bytes = record_bytes(plan, values, string_sizes, thread->has_context);
     struct tlr__record_header *header = tlr__lane_reserve(producer, *bytes, number);
     if (__builtin_expect(header == NULL, 0)) return -EAGAIN;
-    header->stamp = tlr_clock_ticks();
+    header->stamp = tlr__clock_ticks();
     header->bytes = (uint32_t)*bytes;
     header->site = number;
     header->category = (uint16_t)category;
@@ -113,11 +112,12 @@ static int wait_for_room(struct tlr__producer *producer, const struct tlr_site *
 
 /* The limit was met: more room may be free by now, or the thread waits, or the record is dropped.
  */
-static int write_record_slowly(struct tlr__producer *producer, const struct tlr_site *site,
+static int __attribute__((noinline)) write_record_slowly(struct tlr__producer *producer, const struct tlr_site *site,
                                uint32_t number, unsigned category, const union tlr_value *values,
                                size_t bytes) {
     uint64_t used = 0;
     int error = -EMSGSIZE;
+    if (producer->shared == NULL) return -ESHUTDOWN; /* a forked child's, or synchronous mode */
     if (bytes <= (producer->mask + 1) / 4 && bytes <= TLR__PAYLOAD_BYTES_MAX)
         error = tlr__lane_extend(producer, bytes, (enum tlr_level)site->level, &used);
     /* Half full: the writer is called from its nap. */
@@ -143,7 +143,7 @@ static int write_record_slowly(struct tlr__producer *producer, const struct tlr_
 }
 
 static inline void announce(struct tlr__producer *producer, unsigned level) {
-    _Atomic uint32_t *wake = &producer->log->ring.header->wake;
+    _Atomic uint32_t *wake = producer->wake;
     if (__builtin_expect(level >= TLR_LEVEL_ERROR, 0)) {
         if (atomic_load_explicit(wake, memory_order_relaxed) != TLR__AWAKE) tlr__wakeup_wake(wake);
     } else {
@@ -152,7 +152,7 @@ static inline void announce(struct tlr__producer *producer, unsigned level) {
 }
 
 /* A record into the thread's lane; true unless the lane was closed. */
-static inline bool call_lane(struct tlr__producer *producer, const struct tlr_site *site,
+static inline __attribute__((always_inline)) bool call_lane(struct tlr__producer *producer, const struct tlr_site *site,
                              uint32_t number, unsigned category, const union tlr_value *values) {
     if (__builtin_expect(atomic_load_explicit(&producer->busy, memory_order_relaxed) != 0, 0)) {
         /* In a signal handler, inside a call of the same thread: its lane is not to be touched. */
@@ -220,7 +220,7 @@ void tlr_log_call(const struct tlr_site *site, struct tlr_category *category,
     const uint32_t number = tlr__site_number_known(site);
     const unsigned category_number = __atomic_load_n(&category->number, __ATOMIC_ACQUIRE);
     if (__builtin_expect(producer != NULL && number != 0 && category_number != 0, 1) &&
-        producer->shared != NULL && call_lane(producer, site, number, category_number, values))
+        call_lane(producer, site, number, category_number, values))
         return;
     call_slowly(site, category, values);
 }
@@ -285,6 +285,7 @@ int tlr_log_open(struct tlr_log **out, const struct tlr_log_options *given) {
     log->level = options.level;
     atomic_store_explicit(&log->references, 1, memory_order_relaxed);
     init_locks(log);
+    tlr__ring_reap(options.ring_directory);
     error = tlr__output_open(&log->output, &options);
     if (error != 0) goto free_log;
     error = tlr__ring_file_make(&log->ring, options.ring_directory, options.name, options.mode,

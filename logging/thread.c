@@ -54,6 +54,7 @@ static struct tlr__producer *take_lane(struct tlr_log *log) {
             struct tlr__producer *producer = &log->producers[i];
             producer->log = log;
             producer->index = i;
+            producer->wake = &log->ring.header->wake;
             tlr__lane_attach(producer, &log->ring.lanes[i],
                              log->ring.bytes + i * log->ring.lane_bytes, log->ring.lane_bytes);
             return producer;
