@@ -15,6 +15,7 @@
 static struct tlr__clock_line process_line;
 static pthread_once_t calibrated = PTHREAD_ONCE_INIT;
 bool tlr__clock_tsc_trusted;
+static atomic_bool ready;
 
 /* The last pair that the rate was measured from; the follower's alone. */
 static pthread_mutex_t follower = PTHREAD_MUTEX_INITIALIZER;
@@ -116,6 +117,7 @@ static void calibrate(void) {
     line_write(&process_line, end_ticks, end_ns, slope);
     atomic_store_explicit(&follow_due_ticks, end_ticks + FOLLOW_NS * SLOPE_ONE / slope / 10,
                           memory_order_relaxed);
+    atomic_store_explicit(&ready, true, memory_order_release);
 }
 
 const struct tlr__clock_line *tlr__clock_process_line(void) {
@@ -170,6 +172,9 @@ void tlr__clock_line_copy(struct tlr__clock_line *to, const struct tlr__clock_li
 }
 
 uint64_t tlr_clock_ticks(void) {
+    /* A stamp from before the calibration would be of another unit than those after it. */
+    if (__builtin_expect(!atomic_load_explicit(&ready, memory_order_acquire), 0))
+        tlr__clock_process_line();
     return tlr__clock_ticks();
 }
 

@@ -14,6 +14,7 @@
 #ifndef TLR_ENCODE_H
 #define TLR_ENCODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -37,22 +38,20 @@ enum tlr__kind {
 
 struct tlr__plan {
     uint8_t value_count;
-    uint8_t word_count; /* leading values that are WORD or REAL: copied as they are */
+    uint8_t word_count; /* leading values that are WORD or REAL */
+    uint8_t string_count;
+    uint8_t strings[TLR_VALUES_MAX]; /* indexes of the values that are strings */
+    bool has_long_double;
+    bool one_string_last; /* words, then one terminated string: the most common shape with a string
+                           */
+    uint16_t fixed_bytes; /* of all values but the strings */
     uint8_t kinds[TLR_VALUES_MAX];
     uint16_t precision[TLR_VALUES_MAX]; /* of STRING_PRECISION */
 };
 
-/* The size and flags of a string whose looking at is limited, by a precision.
- * index: of a value of kind STRING_PRECISION or STRING_STAR. */
-uint32_t tlr__encode_limited_size(const struct tlr__plan *plan, const union tlr_value *values,
-                                  unsigned index);
-
-/* The same of any string. */
-static inline uint32_t tlr__encode_string_size(const struct tlr__plan *plan,
-                                               const union tlr_value *values, unsigned index) {
-    const char *text = (const char *)values[index].pointer;
+/* A string's size and flags, as they will stand in the payload, where nothing limits the look. */
+static inline uint32_t tlr__encode_string_size(const char *text) {
     if (__builtin_expect(text == NULL, 0)) return TLR__STRING_NULL;
-    if (plan->kinds[index] != TLR__KIND_STRING) return tlr__encode_limited_size(plan, values, index);
     const size_t bytes = strlen(text);
     return __builtin_expect(bytes > TLR_STRING_BYTES_MAX, 0)
                ? TLR_STRING_BYTES_MAX | TLR__STRING_CUT
@@ -64,24 +63,9 @@ static inline size_t tlr__encode_string_room(uint32_t size) {
     return (4 + (size_t)(size & TLR__STRING_SIZE_MASK) + 7) & ~(size_t)7;
 }
 
-/* Bytes that these values take; notes the strings' sizes. Inline, as the next: this is the call's
- * path, and both loops are over a handful of values. */
-static inline size_t tlr__encode_bytes(const struct tlr__plan *plan, const union tlr_value *values,
-                                       uint32_t string_sizes[TLR_VALUES_MAX]) {
-    size_t bytes = (size_t)plan->word_count * 8;
-    for (unsigned i = plan->word_count; i < plan->value_count; i++) {
-        const uint8_t kind = plan->kinds[i];
-        if (kind <= TLR__KIND_REAL) {
-            bytes += 8;
-        } else if (kind >= TLR__KIND_STRING) {
-            string_sizes[i] = tlr__encode_string_size(plan, values, i);
-            bytes += tlr__encode_string_room(string_sizes[i]);
-        } else {
-            bytes += 16;
-        }
-    }
-    return bytes;
-}
+/* Bytes that these values take, of any shape; notes the sizes of the strings, in their order. */
+size_t tlr__encode_bytes(const struct tlr__plan *plan, const union tlr_value *values,
+                         uint32_t string_sizes[TLR_VALUES_MAX]);
 
 /* Copies up to 16 bytes without a call: most strings are short. */
 static inline void tlr__encode_copy(unsigned char *out, const char *in, size_t bytes) {
@@ -98,30 +82,23 @@ static inline void tlr__encode_copy(unsigned char *out, const char *in, size_t b
     }
 }
 
-/* Writes the payload. */
-static inline void tlr__encode_write(const struct tlr__plan *plan, const union tlr_value *values,
-                                     const uint32_t string_sizes[TLR_VALUES_MAX],
-                                     unsigned char *out) {
-    const unsigned word_count = plan->word_count;
-    for (unsigned i = 0; i < word_count; i++, out += 8) memcpy(out, &values[i], 8);
-    for (unsigned i = word_count; i < plan->value_count; i++) {
-        const uint8_t kind = plan->kinds[i];
-        if (kind <= TLR__KIND_REAL) {
-            memcpy(out, &values[i], 8);
-            out += 8;
-        } else if (kind >= TLR__KIND_STRING) {
-            const size_t room = tlr__encode_string_room(string_sizes[i]);
-            memset(out + room - 8, 0, 8); /* the padding; the bytes before it are written now */
-            memcpy(out, &string_sizes[i], 4);
-            tlr__encode_copy(out + 4, (const char *)values[i].pointer,
-                             string_sizes[i] & TLR__STRING_SIZE_MASK);
-            out += room;
-        } else {
-            memset(out, 0, 16); /* a long double is shorter on some machines */
-            memcpy(out, values[i].pointer, sizeof(long double));
-            out += 16;
-        }
-    }
+static inline unsigned char *tlr__encode_string(unsigned char *out, const char *text,
+                                                uint32_t size) {
+    const size_t room = tlr__encode_string_room(size);
+    memset(out + room - 8, 0, 8); /* the padding; the bytes before it are written now */
+    memcpy(out, &size, 4);
+    tlr__encode_copy(out + 4, text, size & TLR__STRING_SIZE_MASK);
+    return out + room;
 }
+
+static inline unsigned char *tlr__encode_words(unsigned char *out, const union tlr_value *values,
+                                               unsigned count) {
+    for (unsigned i = 0; i < count; i++, out += 8) memcpy(out, &values[i], 8);
+    return out;
+}
+
+/* Writes the payload of any shape. */
+void tlr__encode_write(const struct tlr__plan *plan, const union tlr_value *values,
+                       const uint32_t string_sizes[TLR_VALUES_MAX], unsigned char *out);
 
 #endif

@@ -20,6 +20,8 @@
 
 #include "ring_file.h"
 
+#include <string.h>
+
 #define TLR__SITE_SKIP UINT32_MAX
 /* How far ahead of the record the lane's lines are asked for. */
 #define TLR__LANE_PREFETCH_BYTES 512u
@@ -47,42 +49,48 @@ struct tlr__producer {
     struct tlr__lane *shared;
     _Atomic uint32_t busy; /* inside a call: a signal handler's call is refused, a close waits */
     uint32_t lost;
-    uint64_t end; /* of the record being written */
     _Atomic uint32_t *wake; /* the writer's word */
     uint64_t records;
     struct tlr_log *log;
     unsigned index;
 };
 
-/* Room for `bytes` (a multiple of 8), or NULL if head would pass the limit.
- * Thread: the producer. Blocks: never. */
-static inline struct tlr__record_header *tlr__lane_reserve(struct tlr__producer *producer,
-                                                           uint64_t bytes, uint32_t site) {
-    const uint64_t head = producer->head;
-    const uint64_t offset = head & producer->mask;
-    const uint64_t rest = producer->mask + 1 - offset;
-    const uint64_t skip = __builtin_expect(bytes > rest, 0) ? rest : 0;
-    const uint64_t end = head + skip + bytes;
+/* A record between reserve and publish. */
+struct tlr__reserved {
+    struct tlr__record_header *header; /* NULL: head would pass the limit */
+    uint64_t end;
+};
+
+/* Room for `bytes` (a multiple of 8). Thread: the producer. Blocks: never. */
+static inline struct tlr__reserved tlr__lane_reserve(const struct tlr__producer *producer,
+                                                     uint64_t bytes, uint32_t site) {
+    const uint64_t head = producer->head, mask = producer->mask;
+    const uint64_t rest = mask + 1 - (head & mask);
+    unsigned char *at = producer->bytes + (head & mask);
+    uint64_t end = head + bytes;
+    if (__builtin_expect(bytes > rest, 0)) end += rest;
     if (__builtin_expect(end > atomic_load_explicit(&producer->limit, memory_order_relaxed), 0))
-        return NULL;
-    atomic_store_explicit(&producer->shared->reserved_site, site, memory_order_relaxed);
-    atomic_store_explicit(&producer->shared->reserved, end, memory_order_relaxed);
-    producer->end = end;
+        return (struct tlr__reserved){NULL, 0};
+    struct tlr__lane *shared = producer->shared;
+    atomic_store_explicit(&shared->reserved_site, site, memory_order_relaxed);
+    atomic_store_explicit(&shared->reserved, end, memory_order_relaxed);
     /* The lines ahead were last in the writer's cache: ask for them before they are needed. */
-    __builtin_prefetch(producer->bytes + ((end + TLR__LANE_PREFETCH_BYTES) & producer->mask), 1);
-    if (skip == 0) return (struct tlr__record_header *)(producer->bytes + offset);
-    struct tlr__record_header *filler = (struct tlr__record_header *)(producer->bytes + offset);
-    filler->bytes = (uint32_t)skip; /* the first 8 bytes are all that a skip has */
-    filler->site = TLR__SITE_SKIP;
-    return (struct tlr__record_header *)producer->bytes;
+    __builtin_prefetch(producer->bytes + ((end + TLR__LANE_PREFETCH_BYTES) & mask), 1);
+    if (__builtin_expect(bytes > rest, 0)) {
+        /* The first 8 bytes are all that a skip has. */
+        memcpy(at, &(uint32_t[]){(uint32_t)rest, TLR__SITE_SKIP}, 8);
+        at = producer->bytes;
+    }
+    return (struct tlr__reserved){(struct tlr__record_header *)at, end};
 }
 
 /* Makes the reserved record visible. Thread: the producer. Blocks: never. */
-static inline void tlr__lane_publish(struct tlr__producer *producer) {
-    producer->head = producer->end;
+static inline void tlr__lane_publish(struct tlr__producer *producer, uint64_t end) {
+    struct tlr__lane *shared = producer->shared;
+    producer->head = end;
     producer->records++;
-    atomic_store_explicit(&producer->shared->records, producer->records, memory_order_relaxed);
-    atomic_store_explicit(&producer->shared->head, producer->end, memory_order_release); /* R0 */
+    atomic_store_explicit(&shared->records, producer->records, memory_order_relaxed);
+    atomic_store_explicit(&shared->head, end, memory_order_release); /* R0 */
 }
 
 /* Gives a lane to a producer. Thread: the new producer, having taken the lane's state. */

@@ -57,36 +57,58 @@ static void lose(struct tlr__producer *producer, uint32_t site, enum tlr_reason 
     count_lost(producer->log, reason);
 }
 
-static inline size_t record_bytes(const struct tlr__plan *plan, const union tlr_value *values,
-                                  uint32_t string_sizes[TLR_VALUES_MAX], bool has_context) {
-    return sizeof(struct tlr__record_header) + (has_context ? sizeof(struct tlr_context) : 0) +
-           tlr__encode_bytes(plan, values, string_sizes);
-}
+/* What a call brings along. */
+struct call {
+    const struct tlr_site *site;
+    const struct tlr__site_entry *entry;
+    const union tlr_value *values;
+    unsigned category;
+};
 
-/* One record, if there is room before the limit. Returns 0, or -EAGAIN. */
-static inline __attribute__((always_inline)) int write_record(struct tlr__producer *producer, const struct tlr_site *site,
-                               uint32_t number, unsigned category, const union tlr_value *values,
-                               size_t *bytes) {
+/* One record, if there is room before the limit. Returns 0, or -EAGAIN.
+ * Two shapes of arguments are written out here, without a table of sizes: words only, and words
+ * with one string behind them. They are nearly all there are, and what a call costs is what they
+ * cost. */
+static inline __attribute__((always_inline)) int
+write_record(struct tlr__producer *producer, const struct call *call, size_t *bytes) {
     const struct tlr__thread *thread = &tlr__thread_self;
-    const struct tlr__plan *plan = &tlr__site_entries[number].plan;
+    const struct tlr__plan *plan = &call->entry->plan;
+    const unsigned word_count = plan->word_count;
+    const uint32_t context_bytes = thread->context_bytes;
     uint32_t string_sizes[TLR_VALUES_MAX];
-    *bytes = record_bytes(plan, values, string_sizes, thread->has_context);
-    struct tlr__record_header *header = tlr__lane_reserve(producer, *bytes, number);
+    uint32_t last_size = 0;
+    size_t size = sizeof(struct tlr__record_header) + context_bytes;
+    if (plan->one_string_last) {
+        last_size = tlr__encode_string_size(call->values[word_count].pointer);
+        size += (size_t)word_count * 8 + tlr__encode_string_room(last_size);
+    } else if (word_count == plan->value_count) {
+        size += (size_t)word_count * 8;
+    } else {
+        size += tlr__encode_bytes(plan, call->values, string_sizes);
+    }
+    *bytes = size;
+    const struct tlr__reserved reserved = tlr__lane_reserve(producer, size, call->entry->number);
+    struct tlr__record_header *header = reserved.header;
     if (__builtin_expect(header == NULL, 0)) return -EAGAIN;
     header->stamp = tlr__clock_ticks();
-    header->bytes = (uint32_t)*bytes;
-    header->site = number;
-    header->category = (uint16_t)category;
-    header->level = site->level;
-    header->flags = thread->has_context ? TLR__RECORD_CONTEXT : 0;
+    header->bytes = (uint32_t)size;
+    header->site = call->entry->number;
+    header->category = (uint16_t)call->category;
+    header->level = call->site->level;
+    header->flags = context_bytes > 0 ? TLR__RECORD_CONTEXT : 0;
     header->lost = producer->lost;
     unsigned char *out = (unsigned char *)(header + 1);
-    if (thread->has_context) {
-        memcpy(out, &thread->context, sizeof thread->context);
-        out += sizeof thread->context;
+    if (context_bytes > 0) memcpy(out, &thread->context, sizeof thread->context);
+    out += context_bytes;
+    if (plan->one_string_last) {
+        out = tlr__encode_words(out, call->values, word_count);
+        tlr__encode_string(out, call->values[word_count].pointer, last_size);
+    } else if (word_count == plan->value_count) {
+        tlr__encode_words(out, call->values, word_count);
+    } else {
+        tlr__encode_write(plan, call->values, string_sizes, out);
     }
-    tlr__encode_write(plan, values, string_sizes, out);
-    tlr__lane_publish(producer);
+    tlr__lane_publish(producer, reserved.end);
     return 0;
 }
 
@@ -112,115 +134,118 @@ static int wait_for_room(struct tlr__producer *producer, const struct tlr_site *
 
 /* The limit was met: more room may be free by now, or the thread waits, or the record is dropped.
  */
-static int __attribute__((noinline)) write_record_slowly(struct tlr__producer *producer, const struct tlr_site *site,
-                               uint32_t number, unsigned category, const union tlr_value *values,
-                               size_t bytes) {
+static int __attribute__((noinline))
+write_record_slowly(struct tlr__producer *producer, const struct call *call, size_t bytes) {
     uint64_t used = 0;
     int error = -EMSGSIZE;
     if (producer->shared == NULL) return -ESHUTDOWN; /* a forked child's, or synchronous mode */
     if (bytes <= (producer->mask + 1) / 4 && bytes <= TLR__PAYLOAD_BYTES_MAX)
-        error = tlr__lane_extend(producer, bytes, (enum tlr_level)site->level, &used);
+        error = tlr__lane_extend(producer, bytes, (enum tlr_level)call->site->level, &used);
     /* Half full: the writer is called from its nap. */
-    if (used > producer->mask / 2) tlr__wakeup_wake(&producer->log->ring.header->wake);
+    if (used > producer->mask / 2) tlr__wakeup_wake(producer->wake);
     if (error == -EAGAIN && tlr__thread_self.full_wait_ns > 0)
-        error = wait_for_room(producer, site, bytes);
-    if (error == 0) error = write_record(producer, site, number, category, values, &bytes);
+        error = wait_for_room(producer, call->site, bytes);
+    if (error == 0) error = write_record(producer, call, &bytes);
     switch (error) {
     case 0:
-        return 0;
-    case -EMSGSIZE:
-        lose(producer, number, TLR_REASON_TOO_LARGE);
-        break;
-    case -ETIMEDOUT:
-        lose(producer, number, TLR_REASON_DEADLINE);
-        break;
     case -ESHUTDOWN:
         return error;
+    case -EMSGSIZE:
+        lose(producer, call->entry->number, TLR_REASON_TOO_LARGE);
+        return 0;
+    case -ETIMEDOUT:
+        lose(producer, call->entry->number, TLR_REASON_DEADLINE);
+        return 0;
     default:
-        lose(producer, number, TLR_REASON_LANE_FULL);
+        lose(producer, call->entry->number, TLR_REASON_LANE_FULL);
+        return 0;
     }
-    return 0;
 }
 
-static inline void announce(struct tlr__producer *producer, unsigned level) {
-    _Atomic uint32_t *wake = producer->wake;
-    if (__builtin_expect(level >= TLR_LEVEL_ERROR, 0)) {
-        if (atomic_load_explicit(wake, memory_order_relaxed) != TLR__AWAKE) tlr__wakeup_wake(wake);
-    } else {
+static inline void announce(_Atomic uint32_t *wake, unsigned level) {
+    if (__builtin_expect(level < TLR_LEVEL_ERROR, 1)) {
         tlr__wakeup_published(wake);
+    } else if (atomic_load_explicit(wake, memory_order_relaxed) != TLR__AWAKE) {
+        tlr__wakeup_wake(wake);
     }
 }
 
 /* A record into the thread's lane; true unless the lane was closed. */
-static inline __attribute__((always_inline)) bool call_lane(struct tlr__producer *producer, const struct tlr_site *site,
-                             uint32_t number, unsigned category, const union tlr_value *values) {
+static inline __attribute__((always_inline)) bool call_lane(struct tlr__producer *producer,
+                                                            const struct call *call) {
     if (__builtin_expect(atomic_load_explicit(&producer->busy, memory_order_relaxed) != 0, 0)) {
         /* In a signal handler, inside a call of the same thread: its lane is not to be touched. */
-        lose_laneless(producer->log, number, TLR_REASON_REENTRANT);
+        lose_laneless(producer->log, call->entry->number, TLR_REASON_REENTRANT);
         return true;
     }
     atomic_store_explicit(&producer->busy, 1, memory_order_relaxed);
     atomic_signal_fence(
         memory_order_seq_cst); /* the rest of this order is the close's membarrier */
     size_t bytes;
-    int error = write_record(producer, site, number, category, values, &bytes);
-    if (__builtin_expect(error != 0, 0))
-        error = write_record_slowly(producer, site, number, category, values, bytes);
+    int error = write_record(producer, call, &bytes);
+    if (__builtin_expect(error != 0, 0)) error = write_record_slowly(producer, call, bytes);
     atomic_store_explicit(&producer->busy, 0, memory_order_release);
     if (__builtin_expect(error != 0, 0)) return false;
-    announce(producer, site->level);
+    announce(producer->wake, call->site->level);
     return true;
 }
 
 static void call_open_log(struct tlr_log *log, const struct tlr_site *site,
                           struct tlr_category *category, const union tlr_value *values) {
-    const unsigned category_number = tlr__category_register(category, log->level);
     if (!tlr_category_enabled(category, (enum tlr_level)site->level)) return;
-    const uint32_t number = tlr__site_number(site);
-    if (number == 0 || category_number == 0) {
-        lose_laneless(log, number, TLR_REASON_NO_SITE);
+    const struct call call = {.site = site,
+                              .entry = tlr__site_register(site),
+                              .values = values,
+                              .category = __atomic_load_n(&category->number, __ATOMIC_ACQUIRE)};
+    if (call.entry == NULL || call.category == 0) {
+        lose_laneless(log, 0, TLR_REASON_NO_SITE);
         return;
     }
     struct tlr__producer *producer = tlr__thread_producer(log);
     if (atomic_load_explicit(&log->closing, memory_order_seq_cst) != 0) {
         count_lost(log, TLR_REASON_CLOSED);
     } else if (log->mode == TLR_MODE_SYNC) {
-        if (tlr__sync_write(log, site, number, category, values) == 0) {
+        if (tlr__sync_write(log, site, call.entry, category, values) == 0) {
             tlr__thread_self.sync_lines++;
         } else {
             count_lost(log, TLR_REASON_SINK);
         }
     } else if (producer == NULL) {
-        lose_laneless(log, number, TLR_REASON_NO_LANE);
-    } else if (!call_lane(producer, site, number, category_number, values)) {
+        lose_laneless(log, call.entry->number, TLR_REASON_NO_LANE);
+    } else if (!call_lane(producer, &call)) {
         count_lost(log, TLR_REASON_CLOSED);
     }
+}
+
+/* The log a category goes to, with a reference; the first call of a category registers it. */
+static struct tlr_log *log_of(struct tlr_category *category) {
+    const unsigned index = __atomic_load_n(&category->log_index, __ATOMIC_ACQUIRE);
+    struct tlr_log *log = tlr__registry_look(index < TLR_LOGS_MAX ? index : 0);
+    if (log != NULL) atomic_fetch_add_explicit(&log->references, 1, memory_order_relaxed);
+    tlr__registry_look_end();
+    if (log != NULL) tlr__category_register(category, log->level);
+    return log;
 }
 
 /* First calls, synchronous mode, closed logs: everything that is not a record into a known lane. */
 static void __attribute__((noinline))
 call_slowly(const struct tlr_site *site, struct tlr_category *category,
             const union tlr_value *values) {
-    struct tlr_log *log = tlr__registry_look(category->log_index);
+    struct tlr_log *log = log_of(category);
     if (log == NULL) {
-        tlr__registry_look_end();
         count_lost(NULL, TLR_REASON_CLOSED);
         return;
     }
-    /* The look would keep a close waiting for as long as a synchronous write takes. */
-    atomic_fetch_add_explicit(&log->references, 1, memory_order_relaxed);
-    tlr__registry_look_end();
     call_open_log(log, site, category, values);
     tlr__log_state_release(log);
 }
 
 void tlr_log_call(const struct tlr_site *site, struct tlr_category *category,
                   const union tlr_value *values) {
-    struct tlr__producer *producer = tlr__thread_self.producers[category->log_index];
-    const uint32_t number = tlr__site_number_known(site);
-    const unsigned category_number = __atomic_load_n(&category->number, __ATOMIC_ACQUIRE);
-    if (__builtin_expect(producer != NULL && number != 0 && category_number != 0, 1) &&
-        call_lane(producer, site, number, category_number, values))
+    const unsigned index = __atomic_load_n(&category->log_index, __ATOMIC_ACQUIRE);
+    struct tlr__producer *producer = tlr__thread_self.producers[index];
+    const struct call call = {site, tlr__site_known(site), values, category->number};
+    if (__builtin_expect(producer != NULL && call.entry != NULL, 1) && call_lane(producer, &call))
         return;
     call_slowly(site, category, values);
 }
@@ -323,7 +348,9 @@ free_log:
 }
 
 void tlr_category_bind(struct tlr_category *category, const struct tlr_log *log) {
-    category->log_index = (unsigned char)(log != NULL ? log->index : 0);
+    const unsigned index = log != NULL ? log->index : 0;
+    tlr__category_register(category, log != NULL ? log->level : TLR_LEVEL_INFO);
+    __atomic_store_n(&category->log_index, (unsigned char)index, __ATOMIC_RELEASE);
 }
 
 /* ---- closing ---- */

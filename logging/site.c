@@ -3,7 +3,8 @@
 #include "format.h"
 #include "registry.h"
 
-struct tlr__site_entry tlr__site_entries[TLR__SITES_MAX];
+/* Entry 0 is none. What a site's state points to is constant. */
+static struct tlr__site_entry entries[TLR__SITES_MAX];
 static _Atomic uint32_t drawn;
 
 struct addition {
@@ -16,27 +17,27 @@ static void add_to_ring(struct tlr_ring *ring, void *user) {
     tlr__ring_file_add_site(ring, addition->number, addition->site);
 }
 
-uint32_t tlr__site_number(const struct tlr_site *site) {
-    const uint32_t known = tlr__site_number_known(site);
-    if (known != 0) return known;
-    if (atomic_load_explicit(&drawn, memory_order_relaxed) >= TLR__SITES_MAX - 1) return 0;
+const struct tlr__site_entry *tlr__site_register(const struct tlr_site *site) {
+    const struct tlr__site_entry *known = tlr__site_known(site);
+    if (known != NULL) return known;
+    if (atomic_load_explicit(&drawn, memory_order_relaxed) >= TLR__SITES_MAX - 1) return NULL;
     const uint32_t number = atomic_fetch_add_explicit(&drawn, 1, memory_order_relaxed) + 1;
-    if (number >= TLR__SITES_MAX) return 0;
-    struct tlr__site_entry *entry = &tlr__site_entries[number];
+    if (number >= TLR__SITES_MAX) return NULL;
+    struct tlr__site_entry *entry = &entries[number];
+    entry->number = number;
     entry->site = site;
     tlr__plan_make(site->format, site->tags, site->value_count, &entry->plan);
     atomic_store_explicit(&entry->ready, 1, memory_order_seq_cst);
     tlr__registry_each_ring(add_to_ring, &(struct addition){number, site});
-    unsigned expected = 0;
-    __atomic_compare_exchange_n(&site->state->number, &expected, number, 0, __ATOMIC_ACQ_REL,
+    __atomic_compare_exchange_n(&site->state->entry, &known, entry, 0, __ATOMIC_ACQ_REL,
                                 __ATOMIC_ACQUIRE);
-    return expected == 0 ? number : expected;
+    return known == NULL ? entry : known;
 }
 
 void tlr__site_copy_all(struct tlr_ring *ring) {
     const uint32_t count = atomic_load_explicit(&drawn, memory_order_seq_cst);
     for (uint32_t number = 1; number <= count && number < TLR__SITES_MAX; number++) {
-        const struct tlr__site_entry *entry = &tlr__site_entries[number];
+        const struct tlr__site_entry *entry = &entries[number];
         if (atomic_load_explicit(&entry->ready, memory_order_seq_cst) != 0)
             tlr__ring_file_add_site(ring, number, entry->site);
     }

@@ -12,21 +12,26 @@
 #include "ring_file.h"
 
 struct tlr__site_entry {
+    uint32_t number;
     _Atomic uint32_t ready;      /* release when filled; A: tlr__site_copy_all */
     const struct tlr_site *site; /* not to be followed after registration: its library may go */
     struct tlr__plan plan;
 };
 
-/* The table; entry 0 is none. Entries of published numbers are constant. */
-extern struct tlr__site_entry tlr__site_entries[TLR__SITES_MAX];
-
-static inline uint32_t tlr__site_number_known(const struct tlr_site *site) {
-    return __atomic_load_n(&site->state->number, __ATOMIC_ACQUIRE);
+/* NULL: not registered yet. */
+static inline const struct tlr__site_entry *tlr__site_known(const struct tlr_site *site) {
+    return __atomic_load_n(&site->state->entry, __ATOMIC_ACQUIRE);
 }
 
-/* The site's number, registering it at first use: into every open log's dictionary.
- * 0: the table is full. Thread: any. Blocks: never. */
-uint32_t tlr__site_number(const struct tlr_site *site);
+/* The site's entry, registering it at first use: into every open log's dictionary.
+ * NULL: the table is full. Thread: any. Blocks: never. */
+const struct tlr__site_entry *tlr__site_register(const struct tlr_site *site);
+
+/* Its number, or 0. */
+static inline uint32_t tlr__site_number(const struct tlr_site *site) {
+    const struct tlr__site_entry *entry = tlr__site_register(site);
+    return entry != NULL ? entry->number : 0;
+}
 
 /* Copies every registered site into a new log's dictionary. */
 void tlr__site_copy_all(struct tlr_ring *ring);

@@ -72,7 +72,7 @@ static void show(const struct tlr__thread *thread) {
         .since_ticks = block != NULL ? block->begin_ticks : 0,
         .stall_id = block != NULL ? block->id : 0,
         .behind = block != NULL ? block->behind : 0,
-        .context = thread->has_context ? &thread->context : NULL,
+        .context = thread->context_bytes > 0 ? &thread->context : NULL,
     };
     const struct tlr__doing otherwise = {
         .state = thread->state,
@@ -152,7 +152,7 @@ static void tell(const struct tlr_block *block, uint64_t end_ticks) {
     };
     tlr__thread_identify(thread);
     stall.tid = thread->tid;
-    if (thread->has_context) stall.context = thread->context;
+    if (thread->context_bytes > 0) stall.context = thread->context;
     memcpy(stall.thread, thread->name, sizeof stall.thread);
     snprintf(stall.function, sizeof stall.function, "%s", block->site->function);
     copy_end(stall.file, sizeof stall.file, block->site->file);

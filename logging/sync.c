@@ -106,13 +106,14 @@ static int put_gap(struct tlr_log *log) {
     return put(log, &record);
 }
 
-static int put_line(struct tlr_log *log, const struct tlr_site *site, uint32_t number,
-                    const struct tlr_category *category, const union tlr_value *values) {
-    struct tlr_format_program **program = &log->sync->programs[number];
+static int put_line(struct tlr_log *log, const struct tlr_site *site,
+                    const struct tlr__site_entry *entry, const struct tlr_category *category,
+                    const union tlr_value *values) {
+    struct tlr_format_program **program = &log->sync->programs[entry->number];
     if (*program == NULL)
         *program = tlr__program_compile(site->format, site->tags, site->value_count);
     if (*program == NULL) return -ENOMEM;
-    const size_t bytes = encode(log, &tlr__site_entries[number].plan, values);
+    const size_t bytes = encode(log, &entry->plan, values);
     if (bytes == SIZE_MAX) return -EMSGSIZE;
     const struct tlr__thread *thread = &tlr__thread_self;
     const struct tlr_record record = {
@@ -124,7 +125,7 @@ static int put_line(struct tlr_log *log, const struct tlr_site *site, uint32_t n
         .thread = tlr_thread_name(),
         .file = site->file,
         .function = site->function,
-        .context = thread->has_context ? &thread->context : NULL,
+        .context = thread->context_bytes > 0 ? &thread->context : NULL,
         .program = *program,
         .payload = log->sync->payload,
         .payload_bytes = bytes,
@@ -132,16 +133,17 @@ static int put_line(struct tlr_log *log, const struct tlr_site *site, uint32_t n
     return put(log, &record);
 }
 
-static int write_locked(struct tlr_log *log, const struct tlr_site *site, uint32_t number,
-                        const struct tlr_category *category, const union tlr_value *values) {
+static int write_locked(struct tlr_log *log, const struct tlr_site *site,
+                        const struct tlr__site_entry *entry, const struct tlr_category *category,
+                        const union tlr_value *values) {
     const uint64_t announcing = log->sync->lost;
     int error = 0;
     if (log->sync->torn) tlr__output_end_torn_line(log->output);
     if (announcing > 0) error = put_gap(log);
-    if (error == 0) error = put_line(log, site, number, category, values);
+    if (error == 0) error = put_line(log, site, entry, category, values);
     if (error == -ENOBUFS) { /* the line is too long to share a batch with what stands before it */
         error = flush(log, site);
-        if (error == 0) error = put_line(log, site, number, category, values);
+        if (error == 0) error = put_line(log, site, entry, category, values);
     }
     if (error == 0) error = flush(log, site);
     if (error != 0) {
@@ -156,10 +158,11 @@ static int write_locked(struct tlr_log *log, const struct tlr_site *site, uint32
     return 0;
 }
 
-int tlr__sync_write(struct tlr_log *log, const struct tlr_site *site, uint32_t site_number,
-                    const struct tlr_category *category, const union tlr_value *values) {
+int tlr__sync_write(struct tlr_log *log, const struct tlr_site *site,
+                    const struct tlr__site_entry *entry, const struct tlr_category *category,
+                    const union tlr_value *values) {
     lock(log, site);
-    const int error = write_locked(log, site, site_number, category, values);
+    const int error = write_locked(log, site, entry, category, values);
     pthread_mutex_unlock(&log->sync_lock);
     return error;
 }

@@ -7,6 +7,7 @@
 #define TLR_SYNC_H
 
 #include "log_state.h"
+#include "site.h"
 
 /* Errors: -ENOMEM. */
 int tlr__sync_open(struct tlr_log *log);
@@ -15,7 +16,8 @@ void tlr__sync_close(struct tlr_log *log);
 /* Writes one line. Returns 0, or negative errno when the sink failed: the line is lost, counted by
  * the caller, and announced before the next line that succeeds. Thread: any. Blocks: on the lock
  * and on the sink, without limit. */
-int tlr__sync_write(struct tlr_log *log, const struct tlr_site *site, uint32_t site_number,
-                    const struct tlr_category *category, const union tlr_value *values);
+int tlr__sync_write(struct tlr_log *log, const struct tlr_site *site,
+                    const struct tlr__site_entry *entry, const struct tlr_category *category,
+                    const union tlr_value *values);
 
 #endif

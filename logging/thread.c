@@ -190,11 +190,11 @@ void tlr_thread_counts(struct tlr_thread_counts *counts) {
 
 void tlr_context_set(const struct tlr_context *context) {
     struct tlr__thread *thread = &tlr__thread_self;
-    thread->has_context = context != NULL;
+    thread->context_bytes = context != NULL ? sizeof thread->context : 0;
     if (context != NULL) thread->context = *context;
 }
 
 const struct tlr_context *tlr_context_get(void) {
     static const struct tlr_context none;
-    return tlr__thread_self.has_context ? &tlr__thread_self.context : &none;
+    return tlr__thread_self.context_bytes > 0 ? &tlr__thread_self.context : &none;
 }

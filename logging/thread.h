@@ -6,12 +6,13 @@
 #include "log_state.h"
 
 struct tlr__thread {
-    struct tlr__producer *producers[TLR_LOGS_MAX]; /* by the log's index; NULL: no lane yet */
+    /* By the log's index; NULL: no lane yet. The last is never set: categories not used before. */
+    struct tlr__producer *producers[TLR_LOGS_MAX + 1];
     struct tlr__producer *home; /* the log whose slot tells what this thread does; NULL: none */
     struct tlr_context context;
-    bool has_context;
-    bool registered; /* its end is noticed */
-    bool ended;      /* its destructor has run */
+    uint32_t context_bytes; /* 0: none is set */
+    bool registered;        /* its end is noticed */
+    bool ended;             /* its destructor has run */
     enum tlr_role role;
     int tid;
     char name[TLR_THREAD_NAME_BYTES];

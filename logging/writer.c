@@ -25,9 +25,10 @@
 #define LONG_NAP_NS (20 * TLR_NS_PER_MS)
 #define NAPS_BEFORE_SLEEP 45u /* and before the writer sleeps until woken */
 #define RETRY_MS_MIN 5
-#define RETRY_MS_MAX 50               /* also how late an abandoned writer may notice */
-#define STALL_NS (10 * TLR_NS_PER_MS) /* nobody waits for the writer: shorter waits are its work \
-                                       */
+#define RETRY_MS_MAX 50 /* also how late an abandoned writer may notice */
+#define STALL_NS                                                                    \
+    (10 * TLR_NS_PER_MS) /* nobody waits for the writer: shorter waits are its work \
+                          */
 #define ABANDON_NS (100 * TLR_NS_PER_MS)  /* for it to notice */
 #define LANELESS_NS (100 * TLR_NS_PER_MS) /* between gap lines of threads without a lane */
 

@@ -23,12 +23,18 @@
  * up to TLR_STRING_BYTES_MAX bytes, and marked "..." where cut; a NULL `%s` prints `(null)`.
  *
  * Fields: `key=` directly before a conversion makes a typed field of it. The grammar, exactly:
- *     field := name '=' conversion
+ *     field := name '=' conversion unit?   followed by the end, a blank or one of  ) ] } , ;
  *     name  := [A-Za-z_][A-Za-z0-9_.-]*   at the format's start or after one of  space ( [ { , ;
+ *     unit  := literal text without those  (`took_ms=%dms`, `cpu=%d%%`); stays in the text only
+ * `peer=%s:%d` is thus no typed field; it stays in the message, its strings quoted like a field's.
  * In text lines a `%s` or `%c` of a field is quoted when it is empty or holds a space, '"', '=' or
- * a control byte; control bytes are escaped in every string. So a value can neither end its line
- * nor forge a field. A unit written behind the conversion (`took_ms=%dms`) stays in the text only.
- * In JSON the fields leave `msg` and follow it, typed as logged.
+ * anything unsafe; in quotes '"' and '\' are escaped, without them nothing is. Unsafe, and escaped
+ * in every string and literal as \n \t \r or \xHH: control bytes, C1, bytes that are not UTF-8,
+ * line separators and direction overrides. In a string that is no field's, a '=' that would read as
+ * a field's (behind a name that stands at the string's start or after one of those separators) is
+ * written `\=`; URLs stay as they are. So no string can end its line, forge a field, or forge the
+ * "  trace=" at its end. In JSON the fields leave `msg` and follow it, typed as logged; a name that
+ * the line has already gets a "_".
  */
 #ifndef TAILRACE_LOG_H
 #define TAILRACE_LOG_H
@@ -43,9 +49,10 @@ extern "C" {
 
 #define TLR_VALUES_MAX 32          /* arguments of one call */
 #define TLR_STRING_BYTES_MAX 4096u /* bytes kept of one string argument */
-#define TLR_THREAD_NAME_BYTES 16 /* a thread's name with its terminator, as in pthread_setname_np \
-                                  */
-#define TLR_LOGS_MAX 8           /* open logs of a process */
+#define TLR_THREAD_NAME_BYTES                                                           \
+    16                 /* a thread's name with its terminator, as in pthread_setname_np \
+                        */
+#define TLR_LOGS_MAX 8 /* open logs of a process */
 
 /* ---- levels and categories ---------------------------------------------------------------- */
 
@@ -73,10 +80,11 @@ struct tlr_category {
     unsigned number;           /* 0 until first used */
     unsigned char
         threshold; /* enum tlr_level; UNSET until first used: lets the first call through */
-    unsigned char log_index; /* which of the process's logs; 0 is the first one opened */
+    unsigned char log_index; /* which of the process's logs; TLR_LOGS_MAX until first used */
 };
 
-#define TLR_CATEGORY(identifier, name_) struct tlr_category identifier = {name_, NULL, 0, 0, 0}
+#define TLR_CATEGORY(identifier, name_) \
+    struct tlr_category identifier = {name_, NULL, 0, 0, TLR_LOGS_MAX}
 
 /* Sets a category's threshold. Thread: any. Blocks: never. */
 void tlr_category_level_set(struct tlr_category *category, enum tlr_level level);
@@ -87,7 +95,7 @@ void tlr_category_level_set(struct tlr_category *category, enum tlr_level level)
 int tlr_category_level_set_by_name(const char *name, enum tlr_level level);
 
 /* Sends a category's records to `log` (NULL: the process's first log). Setup time.
- * Thread: any. Blocks: never. */
+ * Thread: any. Blocks: on a short lock. */
 struct tlr_log;
 void tlr_category_bind(struct tlr_category *category, const struct tlr_log *log);
 
@@ -101,8 +109,9 @@ enum tlr_tag { /* what C type an argument has */
                TLR_TAG_POINTER = 5,
 };
 
+struct tlr__site_entry;
 struct tlr_site_state {
-    unsigned number; /* 0 until first used */
+    const struct tlr__site_entry *entry; /* NULL until first used */
 };
 
 /* One call site. Static and const, but for its state. */

@@ -6,7 +6,10 @@
 #include "format.h"
 #include "encode.h"
 #include "payload.h"
-#include "record_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <tailrace/record.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -47,6 +50,32 @@ static void values_make(const struct input *input, const char *text, const long 
             values[i].pointer = word % 7 == 0 ? NULL : text;
         if (input->tags[i] == TLR_TAG_LONG_DOUBLE) values[i].pointer = wide;
     }
+}
+
+/* One newline, at its end, within the bound. */
+static void line_check(const char *line, size_t bytes, size_t bytes_max) {
+    if (bytes == 0 || bytes > bytes_max) abort();
+    if (memchr(line, '\n', bytes) != line + bytes - 1) abort();
+}
+
+/* Prints it in each form and looks at each field. */
+static void record_check(const struct tlr_record *record) {
+    const size_t bytes_max = tlr_record_line_bytes_max(record);
+    char *out = malloc(bytes_max);
+    if (out == NULL) abort();
+    line_check(out, tlr_record_text(record, out), bytes_max);
+    line_check(out, tlr_record_json(record, out), bytes_max);
+    const size_t used = tlr_record_message(record, out);
+    if (used > bytes_max || memchr(out, '\n', used) != NULL) abort();
+    struct tlr_field field;
+    for (unsigned i = 0; tlr_record_field_at(record, i, &field) == 0; i++) {
+        struct tlr_field same;
+        char *name = strndup(field.name, field.name_bytes);
+        if (field.name_bytes == 0 || name == NULL) abort();
+        if (tlr_record_field(record, name, &same) != 0) abort();
+        free(name);
+    }
+    free(out);
 }
 
 static void print(const struct tlr_format_program *program, const unsigned char *payload,
