@@ -92,4 +92,8 @@ void tlr__lane_lose(struct tlr__producer *producer, uint32_t site, enum tlr_reas
 
 void tlr__lane_shut(struct tlr__producer *producer) {
     atomic_exchange_explicit(&producer->limit, 0, memory_order_seq_cst);
+    if (producer->shared == NULL) return; /* never given out */
+    /* One that waits for room is told too. */
+    atomic_fetch_add_explicit(&producer->shared->tail_wakes, 1, memory_order_seq_cst);
+    tlr__futex_wake(&producer->shared->tail_wakes);
 }

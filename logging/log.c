@@ -192,7 +192,6 @@ static inline __attribute__((always_inline)) bool call_lane(struct tlr__producer
 
 static void call_open_log(struct tlr_log *log, const struct tlr_site *site,
                           struct tlr_category *category, const union tlr_value *values) {
-    if (!tlr_category_enabled(category, (enum tlr_level)site->level)) return;
     const struct call call = {.site = site,
                               .entry = tlr__site_register(site),
                               .values = values,
@@ -225,6 +224,13 @@ static struct tlr_log *log_of(struct tlr_category *category) {
     tlr__registry_look_end();
     if (log != NULL) tlr__category_register(category, log->level);
     return log;
+}
+
+int tlr_category_resolve(struct tlr_category *category, enum tlr_level level) {
+    struct tlr_log *log = log_of(category);
+    if (log == NULL) return 1; /* no log is open: the call will be counted */
+    tlr__log_state_release(log);
+    return (unsigned char)level >= __atomic_load_n(&category->threshold, __ATOMIC_RELAXED);
 }
 
 /* First calls, synchronous mode, closed logs: everything that is not a record into a known lane. */
@@ -357,6 +363,7 @@ void tlr_category_bind(struct tlr_category *category, const struct tlr_log *log)
 
 void tlr__log_state_release(struct tlr_log *log) {
     if (atomic_fetch_sub_explicit(&log->references, 1, memory_order_acq_rel) != 1) return;
+    tlr__registry_forget(log);
     tlr__sync_close(log);
     tlr__output_close(log->output);
     munmap(log->producers, log->ring.slot_count * sizeof *log->producers);
@@ -398,6 +405,7 @@ int tlr_log_close(struct tlr_log *log, uint64_t deadline_ns) {
     /* Threads that stay attached keep the mapping, but nobody needs the file any more. */
     if (error == 0) tlr__ring_file_remove(&log->ring);
     tlr__registry_remove(log, log->index);
+    tlr__registry_linger(log);
     tlr__thread_leave(log->index);
     tlr__log_state_release(log);
     return error;

@@ -24,6 +24,7 @@ struct tlr_log {
     struct tlr__output *output;
 
     /* The log's own reference and one per attached thread; the last one frees. */
+    struct tlr_log *next_lingering; /* closed, but referenced: registry.c */
     _Atomic uint32_t references;
     _Atomic uint32_t closing; /* no new lanes, no new records */
 

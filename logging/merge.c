@@ -50,12 +50,11 @@ static const struct tlr__record_header *peek(const struct tlr__merge *merge, uns
     return NULL;
 }
 
-static const struct tlr__record_header *take(struct tlr__merge *merge, unsigned lane,
-                                             const struct tlr__record_header *header) {
+void tlr__merge_take(struct tlr__merge *merge, unsigned lane,
+                     const struct tlr__record_header *header) {
     merge->cursors[lane].read += header->bytes;
     merge->cursors[lane].last_stamp = header->stamp;
     merge->last_stamp = header->stamp;
-    return header;
 }
 
 /* Compares all lanes; sets the run of the earliest one: as far as no other lane comes before. */
@@ -97,6 +96,5 @@ const struct tlr__record_header *tlr__merge_next(struct tlr__merge *merge, unsig
         *lane = merge->current;
         if (header == NULL || header->stamp > merge->run_until) header = NULL;
     }
-    if (header == NULL) header = choose(merge, lane);
-    return header != NULL ? take(merge, *lane, header) : NULL;
+    return header != NULL ? header : choose(merge, lane);
 }

@@ -37,8 +37,12 @@ void tlr__merge_free(struct tlr__merge *merge);
 void tlr__merge_begin(struct tlr__merge *merge);
 
 /* The next record, and its lane; NULL: none this look. `held` then tells whether a lane holds
- * others up. The record stays where it is until its lane is released. */
+ * others up. The same again until it is taken; it stays where it is until its lane is released. */
 const struct tlr__record_header *tlr__merge_next(struct tlr__merge *merge, unsigned *lane);
+
+/* Goes on behind that record. */
+void tlr__merge_take(struct tlr__merge *merge, unsigned lane,
+                     const struct tlr__record_header *header);
 
 /* Until the next look, does not wait for records in progress. */
 void tlr__merge_ignore_held(struct tlr__merge *merge);

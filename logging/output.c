@@ -115,8 +115,8 @@ void tlr__output_end_torn_line(struct tlr__output *output) {
     if (output->used < output->capacity) output->batch[output->used++] = '\n';
 }
 
-void tlr__output_wait(const struct tlr__output *output, int timeout_ms) {
-    tlr__sink_wait(&output->sink, timeout_ms);
+void tlr__output_wait(const struct tlr__output *output, bool full, int timeout_ms) {
+    tlr__sink_wait(&output->sink, full, timeout_ms);
 }
 
 int tlr__output_reopen(struct tlr__output *output) {

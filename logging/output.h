@@ -40,7 +40,7 @@ int tlr__output_flush_blocking(struct tlr__output *output, bool *torn);
 void tlr__output_end_torn_line(struct tlr__output *output);
 
 /* Waits until the sink may take more, at most timeout_ms. */
-void tlr__output_wait(const struct tlr__output *output, int timeout_ms);
+void tlr__output_wait(const struct tlr__output *output, bool full, int timeout_ms);
 
 /* Opens the path anew. Errors: as open; the old one stays in use. */
 int tlr__output_reopen(struct tlr__output *output);

@@ -3,11 +3,15 @@
 #include "log_state.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
 static _Atomic(struct tlr_log *) logs[TLR_LOGS_MAX];
 static _Atomic uint32_t readers;
+
+static pthread_mutex_t lingering_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct tlr_log *lingering;
 
 int tlr__registry_add(struct tlr_log *log, unsigned *index) {
     for (unsigned i = 0; i < TLR_LOGS_MAX; i++) {
@@ -46,4 +50,19 @@ void tlr__registry_each_ring(void (*visit)(struct tlr_ring *ring, void *user), v
         if (log != NULL) visit(&log->ring, user);
         tlr__registry_look_end();
     }
+}
+
+void tlr__registry_linger(struct tlr_log *log) {
+    pthread_mutex_lock(&lingering_lock);
+    log->next_lingering = lingering;
+    lingering = log;
+    pthread_mutex_unlock(&lingering_lock);
+}
+
+void tlr__registry_forget(struct tlr_log *log) {
+    pthread_mutex_lock(&lingering_lock);
+    struct tlr_log **at = &lingering;
+    while (*at != NULL && *at != log) at = &(*at)->next_lingering;
+    if (*at != NULL) *at = log->next_lingering;
+    pthread_mutex_unlock(&lingering_lock);
 }

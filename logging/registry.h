@@ -17,6 +17,11 @@ int tlr__registry_add(struct tlr_log *log, unsigned *index);
  */
 void tlr__registry_remove(struct tlr_log *log, unsigned index);
 
+/* Keeps a closed log that attached threads still hold within sight of leak checkers, until it is
+ * freed. */
+void tlr__registry_linger(struct tlr_log *log);
+void tlr__registry_forget(struct tlr_log *log);
+
 /* Marks, and the log at that index or NULL; each look is ended once. */
 struct tlr_log *tlr__registry_look(unsigned index);
 void tlr__registry_look_end(void);

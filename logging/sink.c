@@ -80,12 +80,9 @@ static size_t paced_piece(const char *bytes, size_t size) {
     return end != NULL ? (size_t)(end - bytes) + 1 : PIPE_BUF;
 }
 
-/* The reader went away: what it had not read is lost with it, the rest waits for the next one. */
-static int fifo_without_reader(struct tlr__sink *sink) {
-    if (!sink->is_fifo) return -EPIPE;
-    close(sink->fd);
-    sink->fd = -1;
-    return -ENXIO;
+/* The reader went away. The descriptor stays open: what the pipe holds waits in it for the next. */
+static int fifo_without_reader(const struct tlr__sink *sink) {
+    return sink->is_fifo ? -ENXIO : -EPIPE;
 }
 
 static int open_fifo(struct tlr__sink *sink, int more_flags) {
@@ -125,8 +122,8 @@ int tlr__sink_write(struct tlr__sink *sink, const char *bytes, size_t size, size
     return 0;
 }
 
-void tlr__sink_wait(const struct tlr__sink *sink, int timeout_ms) {
-    if (sink->fd >= 0 && sink->paced) {
+void tlr__sink_wait(const struct tlr__sink *sink, bool full, int timeout_ms) {
+    if (full && sink->fd >= 0 && sink->paced) {
         takes_bytes(sink->fd, timeout_ms);
     } else {
         poll(NULL, 0, timeout_ms);

@@ -33,8 +33,9 @@ int tlr__sink_reopen(struct tlr__sink *sink, bool blocking);
  * Blocks: never when paced; on the file system otherwise. */
 int tlr__sink_write(struct tlr__sink *sink, const char *bytes, size_t size, size_t *taken);
 
-/* Waits until it may take more, at most timeout_ms. */
-void tlr__sink_wait(const struct tlr__sink *sink, int timeout_ms);
+/* Waits until it may take more, at most timeout_ms; all of that if it was not `full` but failed: a
+ * failing device, or a pipe that nobody reads, polls as ready. */
+void tlr__sink_wait(const struct tlr__sink *sink, bool full, int timeout_ms);
 
 /* Writes all, waiting in the kernel if need be: the synchronous mode. A FIFO without a reader is
  * opened first, which waits too. */

@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STALLS_KEPT 16u
+
+struct write_stall {
+    uint64_t id, begin_ticks, end_ticks;
+};
+
 /* Compiled formats, by site; under the log's lock. */
 struct tlr__sync {
     struct tlr_format_program *programs[TLR__SITES_MAX];
@@ -17,9 +23,9 @@ struct tlr__sync {
     unsigned char payload[TLR__PAYLOAD_BYTES_MAX];
     uint64_t lost; /* lines the sink did not take since the last announcement */
     bool torn;     /* its last write ended inside a line */
-    /* The last write that was a stall, and when it ended: what the next one at the lock was behind.
-     */
-    uint64_t stall_id, stall_end_ticks;
+    /* The last writes that were stalls: one of them is what those at the lock were behind. */
+    struct write_stall stalls[STALLS_KEPT];
+    unsigned stall_count;
 };
 
 int tlr__sync_open(struct tlr_log *log) {
@@ -35,13 +41,27 @@ void tlr__sync_close(struct tlr_log *log) {
     log->sync = NULL;
 }
 
+/* The stall that took most of the time since then, or 0. */
+static uint64_t longest_stall_since(const struct tlr__sync *sync, uint64_t begin_ticks) {
+    uint64_t id = 0, longest = 0;
+    for (unsigned i = 0; i < STALLS_KEPT; i++) {
+        const struct write_stall *stall = &sync->stalls[i];
+        if (stall->end_ticks <= begin_ticks) continue;
+        const uint64_t from = stall->begin_ticks > begin_ticks ? stall->begin_ticks : begin_ticks;
+        if (stall->end_ticks - from <= longest) continue;
+        longest = stall->end_ticks - from;
+        id = stall->id;
+    }
+    return id;
+}
+
 static void lock(struct tlr_log *log, const struct tlr_site *site) {
     if (pthread_mutex_trylock(&log->sync_lock) == 0) return;
     struct tlr_block block;
     const uint64_t ahead = atomic_load_explicit(&log->sync_write_id, memory_order_relaxed);
     tlr__stall_block_begin(&block, site, TLR_CAUSE_SINK_LOCK, tlr__output_fd(log->output), ahead);
     pthread_mutex_lock(&log->sync_lock);
-    block.behind = log->sync->stall_end_ticks > block.begin_ticks ? log->sync->stall_id : 0;
+    block.behind = longest_stall_since(log->sync, block.begin_ticks);
     tlr_block_end(&block);
 }
 
@@ -55,8 +75,8 @@ static int flush(struct tlr_log *log, const struct tlr_site *site) {
     const int error = tlr__output_flush_blocking(log->output, &log->sync->torn);
     if (fd < 0) block.fd = tlr__output_fd(log->output);
     if (tlr_block_end(&block) >= tlr_stall_threshold()) {
-        log->sync->stall_id = block.id;
-        log->sync->stall_end_ticks = tlr_clock_ticks();
+        log->sync->stalls[log->sync->stall_count++ % STALLS_KEPT] = (struct write_stall){
+            .id = block.id, .begin_ticks = block.begin_ticks, .end_ticks = tlr_clock_ticks()};
     }
     struct tlr__output_counts counts;
     tlr__output_counts(log->output, &counts);

@@ -78,6 +78,12 @@ static struct tlr__producer *take_place(struct tlr_log *log) {
     return NULL;
 }
 
+/* From here on that log's slot shows what the thread does. */
+static void make_home(struct tlr__thread *thread, struct tlr__producer *producer) {
+    thread->home = producer;
+    if (thread->state_since == 0) thread->state_since = tlr__clock_ticks();
+}
+
 struct tlr__producer *tlr__thread_producer(struct tlr_log *log) {
     struct tlr__thread *thread = &tlr__thread_self;
     if (thread->ended) return NULL; /* nobody would give the lane back */
@@ -95,9 +101,11 @@ struct tlr__producer *tlr__thread_producer(struct tlr_log *log) {
     atomic_fetch_add_explicit(&log->references, 1, memory_order_relaxed);
     tlr__thread_identify(thread);
     thread->producers[log->index] = producer;
+    /* `lines` adds what stands in the lane, and others may have written there before. */
+    if (log->format != TLR_FORMAT_SEGMENT) thread->counts.lines -= producer->records;
     struct tlr__slot *slot = &log->ring.slots[producer->index];
     tlr__slot_take(slot, thread->tid, thread->name, thread->role);
-    if (thread->home == NULL) thread->home = producer;
+    if (thread->home == NULL) make_home(thread, producer);
     /* A close that shut all lanes before this one was taken is seen here, or sees this one. */
     if (log->mode == TLR_MODE_RING &&
         atomic_load_explicit(&log->closing, memory_order_seq_cst) != 0)
@@ -116,6 +124,7 @@ void tlr__thread_leave(unsigned index) {
     }
     if (producer == NULL || producer->log == NULL) return; /* none, or a parent's */
     struct tlr_log *log = producer->log;
+    if (log->format != TLR_FORMAT_SEGMENT) thread->counts.lines += producer->records;
     if (log->mode == TLR_MODE_RING) {
         tlr__lane_shut(producer);
         /* The slot is freed with the lane: records still to be written bear its name. */
@@ -139,7 +148,7 @@ void tlr__thread_take_slot(struct tlr_log *log, unsigned index) {
     struct tlr__producer *place = &log->producers[index];
     place->log = log;
     place->index = index;
-    thread->home = place;
+    make_home(thread, place);
     tlr__slot_take(&log->ring.slots[index], thread->tid, thread->name, thread->role);
 }
 

@@ -57,11 +57,6 @@ struct writer {
     uint64_t counted_bytes, counted_writes, counted_deleted;
 };
 
-static const struct tlr_site *writer_site(void) {
-    TLR_SITE_DEFINE(site, TLR_LEVEL_DEBUG, 0, NULL, "");
-    return &site;
-}
-
 /* ---- to the sink ---- */
 
 static void count_output(struct writer *writer) {
@@ -91,7 +86,8 @@ static int offer_until_taken(struct writer *writer) {
     while ((error = tlr__output_flush(log->output)) != 0) {
         sink_error_set(writer, error);
         if (atomic_load_explicit(&log->abandon, memory_order_acquire) != 0) return -ETIMEDOUT;
-        tlr__output_wait(log->output, error == -EAGAIN ? RETRY_MS_MAX : retry_ms);
+        const bool full = error == -EAGAIN;
+        tlr__output_wait(log->output, full, full ? RETRY_MS_MAX : retry_ms);
         if (retry_ms < RETRY_MS_MAX) retry_ms *= 2;
     }
     if (atomic_load_explicit(&writer->ring->header->sink_error, memory_order_relaxed) != 0)
@@ -118,9 +114,9 @@ static int flush(struct writer *writer) {
     struct tlr_log *log = writer->log;
     if (tlr__output_pending(log->output) > 0) {
         const int fd = tlr__output_fd(log->output);
+        TLR_SITE_DEFINE(site, TLR_LEVEL_DEBUG, 0, NULL, "");
         struct tlr_block block;
-        tlr_block_begin_at(&block, writer_site(), fd < 0 ? TLR_CAUSE_OPEN : TLR_CAUSE_SINK_WRITE,
-                           fd);
+        tlr_block_begin_at(&block, &site, fd < 0 ? TLR_CAUSE_OPEN : TLR_CAUSE_SINK_WRITE, fd);
         const int error = offer_until_taken(writer);
         tlr__stall_block_end(&block, STALL_NS);
         atomic_store_explicit(&writer->ring->header->writer_fd, tlr__output_fd(log->output),
@@ -250,6 +246,8 @@ static bool wait_for_held(struct writer *writer) {
     return true;
 }
 
+/* A record is taken from the merge once it is in the batch: until then a flush that makes room for
+ * it must not free it. */
 static int drain(struct writer *writer, uint64_t *records) {
     for (;;) {
         unsigned lane;
@@ -267,6 +265,7 @@ static int drain(struct writer *writer, uint64_t *records) {
         if (header->stamp < before) tlr__ring_file_count(writer->ring, TLR__COUNT_LATE, 1);
         const int error = put_message(writer, lane, header);
         if (error == -ETIMEDOUT) return error;
+        tlr__merge_take(&writer->merge, lane, header);
         ++*records;
         if (error == 0) {
             writer->batch_records++;

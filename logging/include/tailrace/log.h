@@ -139,9 +139,15 @@ union tlr_value {
 void tlr_log_call(const struct tlr_site *site, struct tlr_category *category,
                   const union tlr_value *values);
 
-/* Nonzero if a call of that level is to be made. Thread: any. Blocks: never. */
-static inline int tlr_category_enabled(const struct tlr_category *category, enum tlr_level level) {
-    return (unsigned char)level >= __atomic_load_n(&category->threshold, __ATOMIC_RELAXED);
+/* What tlr_category_enabled asks at a category's first use, when its threshold is not known yet:
+ * registers it. Thread: any. Blocks: on a short lock, once per category. */
+int tlr_category_resolve(struct tlr_category *category, enum tlr_level level);
+
+/* Nonzero if a call of that level is to be made. Thread: any. Blocks: never, but for the first. */
+static inline int tlr_category_enabled(struct tlr_category *category, enum tlr_level level) {
+    const unsigned char threshold = __atomic_load_n(&category->threshold, __ATOMIC_RELAXED);
+    if ((unsigned char)level < threshold) return 0;
+    return threshold != TLR_LEVEL_UNSET || tlr_category_resolve(category, level);
 }
 
 #define tlr_error(category, ...) TLR_CALL(TLR_LEVEL_ERROR, category, __VA_ARGS__)
