@@ -9,8 +9,8 @@
  *     tlr_server_close(server);
  *
  * Invariants
- *  1. Each loop is a thread with a listening socket of its own (SO_REUSEPORT); a connection stays on
- *     the loop that accepted it. A handler runs on that loop, or on a thread of libuv's pool.
+ *  1. Each loop is a thread with a listening socket of its own (SO_REUSEPORT); a connection stays
+ *     on the loop that accepted it. A handler runs on that loop, or on a thread of libuv's pool.
  *  2. What the pool is given is counted; above the limit the loop answers 503 with Retry-After.
  *  3. Responses leave in the order of their requests, and the access line follows the response.
  *  4. A request that is not plainly valid HTTP/1.1 or 1.0 gets one 4xx and a close.
@@ -31,13 +31,15 @@ struct tlr_server_options { /* zero means default */
     const char *host;       /* numeric address; default "0.0.0.0" */
     int port;               /* default 8080; -1: any free one, see tlr_server_port */
     unsigned loops;         /* default: one per two cores, at least 1; at most 64 */
-    unsigned pool;          /* threads of libuv's pool; default 4; fixed by the first server */
-    unsigned pool_queue_max; /* jobs waiting for a pool thread; default 1024 */
-    const char *admin_host; /* default "127.0.0.1" */
-    int admin_port;         /* 0: no admin interface; -1: any free one */
-    struct tlr_log *log;    /* where access lines and errors go; NULL: none are logged */
+    unsigned pool; /* threads of libuv's pool; default 4. Only counted here: the pool is the
+                      process's own, and has as many as the environment's UV_THREADPOOL_SIZE
+                      said (else 4) when it was first used; a program sets both alike */
+    unsigned pool_queue_max;   /* jobs waiting for a pool thread; default 1024 */
+    const char *admin_host;    /* default "127.0.0.1" */
+    int admin_port;            /* 0: no admin interface; -1: any free one */
+    struct tlr_log *log;       /* where access lines and errors go; NULL: none are logged */
     struct tlr_tracer *tracer; /* NULL: no tracing */
-    int access_log_off;     /* nonzero: no access lines */
+    int access_log_off;        /* nonzero: no access lines */
     unsigned connections_max;  /* per loop; default 10000 */
     size_t head_bytes_max;     /* request line and headers; default 16 KiB */
     size_t body_bytes_max;     /* default 1 MiB */
@@ -57,32 +59,36 @@ enum tlr_where { TLR_ON_LOOP = 1, TLR_ON_POOL = 2 };
  * without either answers 500. On a pool thread it may block; on a loop it must not. */
 typedef void tlr_handler_fn(struct tlr_exchange *exchange, void *user);
 
-/* Adds a route: exact path, or one that ends in a slash and star for all below. HEAD is served by GET's
- * route. The macro notes the present line as the handler's site.
- * Thread: setup, before start. Errors: -EINVAL; -EEXIST; -ENOSPC more than 256. */
+/* Adds a route: exact path, or one that ends in a slash and star for all below. HEAD is served by
+ * GET's route. The macro notes the present line as the handler's site. Thread: setup, before start.
+ * Errors: -EINVAL; -EEXIST; -ENOSPC more than 256. */
 int tlr_server_route_at(struct tlr_server *server, const struct tlr_site *site, const char *method,
-                        const char *path, enum tlr_where where, tlr_handler_fn *handler, void *user);
+                        const char *path, enum tlr_where where, tlr_handler_fn *handler,
+                        void *user);
 
 /* The handler's name becomes the site's function, so that a stall names it. */
-#define tlr_server_route(server, method, path, where, handler, user)                               \
-    (__extension__({                                                                               \
-        static struct tlr_site_state tlr_site_state_;                                              \
-        static const struct tlr_site tlr_site_ = {__FILE__, #handler,         "",                  \
-                                                  NULL,     &tlr_site_state_, __LINE__,            \
-                                                  TLR_LEVEL_INFO, 0};                              \
-        tlr_server_route_at(server, &tlr_site_, method, path, where, handler, user);               \
+#define tlr_server_route(server, method, path, where, handler, user)                      \
+    (__extension__({                                                                      \
+        static struct tlr_site_state tlr_site_state_;                                     \
+        static const struct tlr_site tlr_site_ = {                                        \
+            __FILE__, #handler, "", NULL, &tlr_site_state_, __LINE__, TLR_LEVEL_INFO, 0}; \
+        tlr_server_route_at(server, &tlr_site_, method, path, where, handler, user);      \
     }))
 
 /* Binds, starts loops and admin. Thread: setup. Blocks: until every loop listens.
- * Errors: errno of socket, bind (-EADDRINUSE), listen, thread creation; nothing is left running, and
- * tlr_server_error tells what failed. */
+ * Errors: errno of socket, bind (-EADDRINUSE), listen, thread creation; nothing is left running,
+ * and tlr_server_error tells what failed. */
 int tlr_server_start(struct tlr_server *server);
 
 /* What the last failed start was doing: "listen on 0.0.0.0:8080", ... Valid until close. */
 const char *tlr_server_error(const struct tlr_server *server);
 
 /* Stops accepting, lets requests under way end, closes idle connections, ends the loops.
- * Thread: setup. Blocks: up to the deadline. Errors: -ETIMEDOUT: requests were cut off. */
+ * Thread: setup. Blocks: up to the deadline, and 250 ms more where it is missed, and the same for
+ * the admin interface. Errors: -ETIMEDOUT: requests were cut off. -EBUSY: besides, a handler has
+ * not come back, or an answer that it deferred has not come. Its thread is left alone with the
+ * memory it needs and ends when it can; it no longer uses the tracer, which may be closed. Leave
+ * such a process by _exit: exit waits in libuv for every thread of the pool. */
 int tlr_server_stop(struct tlr_server *server, uint64_t deadline_ns);
 
 /* NULL: no-op. Only when stopped or never started. */
@@ -95,6 +101,8 @@ struct tlr_server_stats {
     uint64_t connections_open, connections_total, connections_refused;
     uint64_t requests, responses, refused_pool_full, bad_requests, handler_failures, timeouts;
     uint64_t pool_running, pool_queued;
+    uint64_t abandoned;       /* requests whose client went before the answer was written */
+    uint64_t answers_ignored; /* second answers to a request */
 };
 /* Thread: any. Blocks: never. */
 void tlr_server_stats(const struct tlr_server *server, struct tlr_server_stats *stats);
@@ -103,7 +111,7 @@ void tlr_server_stats(const struct tlr_server *server, struct tlr_server_stats *
 /* Thread: the handler's, until it answered. Text is terminated, valid until it answered. */
 
 const char *tlr_exchange_method(const struct tlr_exchange *exchange);
-const char *tlr_exchange_path(const struct tlr_exchange *exchange);  /* percent-decoded */
+const char *tlr_exchange_path(const struct tlr_exchange *exchange);   /* percent-decoded */
 const char *tlr_exchange_target(const struct tlr_exchange *exchange); /* as sent */
 /* Value of a query parameter (decoded) or header (any case), or NULL. */
 const char *tlr_exchange_query(const struct tlr_exchange *exchange, const char *name);
@@ -128,14 +136,20 @@ int tlr_response_header(struct tlr_exchange *exchange, const char *name, const c
 void tlr_response_text(struct tlr_exchange *exchange, int status, const char *content_type,
                        const char *body, size_t bytes);
 
-/* For a handler on a loop: the answer comes after it returned. The exchange stays valid until
- * answered. */
+/* Says that the answer comes after the handler returned, from whichever thread. The exchange stays
+ * valid until answered, also if its client goes; its trace is the loop's again once the handler has
+ * returned. Thread: the handler's. Blocks: never. */
 void tlr_response_defer(struct tlr_exchange *exchange);
 
 /* Calls `continue_` on the exchange's loop after a delay: defers, and resumes the request there.
  * Thread: the loop's, in the handler. Errors: -EINVAL not on a loop. */
 int tlr_exchange_after(struct tlr_exchange *exchange, uint64_t delay_ns, tlr_handler_fn *continue_,
                        void *user);
+
+/* For a handler on a loop: hands the request on to the pool, where `handler` serves it once this
+ * one has returned, as if the route had said TLR_ON_POOL; 503 if the pool takes no more. Thread:
+ * the loop's, in the handler. Errors: -EINVAL not on a loop. */
+int tlr_exchange_to_pool(struct tlr_exchange *exchange, tlr_handler_fn *handler, void *user);
 
 #ifdef __cplusplus
 }
