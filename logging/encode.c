@@ -48,7 +48,9 @@ void tlr__encode_write(const struct tlr__plan *plan, const union tlr_value *valu
         out = plan->has_long_double ? long_doubles(plan, values, at, end, out)
                                     : tlr__encode_words(out, &values[at], end - at);
         if (i == plan->string_count) return;
-        out = tlr__encode_string(out, values[end].pointer, string_sizes[i]);
+        const size_t room = tlr__encode_string_room(string_sizes[i]);
+        tlr__encode_string(out, values[end].pointer, string_sizes[i], room);
+        out += room;
         at = end + 1;
     }
 }

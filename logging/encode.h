@@ -82,18 +82,18 @@ static inline void tlr__encode_copy(unsigned char *out, const char *in, size_t b
     }
 }
 
-static inline unsigned char *tlr__encode_string(unsigned char *out, const char *text,
-                                                uint32_t size) {
-    const size_t room = tlr__encode_string_room(size);
+/* room: tlr__encode_string_room(size). */
+static inline void tlr__encode_string(unsigned char *out, const char *text, uint32_t size,
+                                      size_t room) {
     memset(out + room - 8, 0, 8); /* the padding; the bytes before it are written now */
     memcpy(out, &size, 4);
     tlr__encode_copy(out + 4, text, size & TLR__STRING_SIZE_MASK);
-    return out + room;
 }
 
 static inline unsigned char *tlr__encode_words(unsigned char *out, const union tlr_value *values,
                                                unsigned count) {
-    for (unsigned i = 0; i < count; i++, out += 8) memcpy(out, &values[i], 8);
+    unsigned char *const end = out + (size_t)count * 8;
+    for (; out != end; out += 8, values++) memcpy(out, values, 8);
     return out;
 }
 

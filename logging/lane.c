@@ -22,6 +22,15 @@ void tlr__lane_attach(struct tlr__producer *producer, struct tlr__lane *shared,
     atomic_store_explicit(&producer->limit, 1, memory_order_seq_cst); /* open, no room known yet */
 }
 
+/* Fills the rest of the lane: head goes on at its beginning. The room for it is there. */
+static void skip(struct tlr__producer *producer, uint64_t rest) {
+    const uint32_t filler[2] = {(uint32_t)rest, TLR__SITE_SKIP};
+    memcpy(producer->bytes + (producer->head & producer->mask), filler, sizeof filler);
+    producer->head += rest;
+    atomic_store_explicit(&producer->shared->reserved, producer->head, memory_order_relaxed);
+    atomic_store_explicit(&producer->shared->head, producer->head, memory_order_release); /* R0 */
+}
+
 int tlr__lane_extend(struct tlr__producer *producer, uint64_t bytes, enum tlr_level level,
                      uint64_t *used) {
     const uint64_t capacity = producer->mask + 1;
@@ -39,6 +48,9 @@ int tlr__lane_extend(struct tlr__producer *producer, uint64_t bytes, enum tlr_le
     /* Stop at half full first: crossing it comes here again, and the writer is woken then. */
     uint64_t next = end <= half ? half : ordinary;
     if (next < end) next = end;
+    if (bytes > rest) skip(producer, rest);
+    const uint64_t lane_end = (producer->head | producer->mask) + 1;
+    if (next > lane_end) next = lane_end;
     if (!atomic_compare_exchange_strong_explicit(&producer->limit, &limit, next,
                                                  memory_order_seq_cst, memory_order_seq_cst))
         return -ESHUTDOWN;

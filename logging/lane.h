@@ -4,8 +4,9 @@
  * offset. A record lies in one piece: where it would cross the end, a skip fills the rest.
  *
  * Commit, in this order (DESIGN 5.5):
- *     reserve   reserved = end          what is in progress, for the merge and for recovery
- *     stamp     record.stamp = ticks    after the reserve, so that the merge can wait for it
+ *     intend    reserved > head         something is in progress: the merge waits for it
+ *     stamp     ticks                   after the intent; first, since all else overlaps with it
+ *     reserve   reserved = end          how much, and whose: for recovery
  *     payload   plain stores
  *     publish   head = end (release)    R0: pairs with A0 in tlr__lane_head
  * The writer frees by  tail = position (seq_cst)   R1: pairs with A1 in lane_room; and with the
@@ -55,32 +56,36 @@ struct tlr__producer {
     unsigned index;
 };
 
+/* Says that a record is in progress, before it is stamped; whose and how long is not known yet.
+ * Thread: the producer. Blocks: never. */
+static inline void tlr__lane_intend(const struct tlr__producer *producer) {
+    atomic_store_explicit(&producer->shared->reserved, producer->head + 8, memory_order_relaxed);
+}
+
+/* The intended record will not be written. */
+static inline void tlr__lane_desist(const struct tlr__producer *producer) {
+    atomic_store_explicit(&producer->shared->reserved, producer->head, memory_order_relaxed);
+}
+
 /* A record between reserve and publish. */
 struct tlr__reserved {
     struct tlr__record_header *header; /* NULL: head would pass the limit */
     uint64_t end;
 };
 
-/* Room for `bytes` (a multiple of 8). Thread: the producer. Blocks: never. */
+/* Room for the intended record of `bytes` (a multiple of 8). The limit never lies beyond the lane's
+ * end, so that what is below it is in one piece. Thread: the producer. Blocks: never. */
 static inline struct tlr__reserved tlr__lane_reserve(const struct tlr__producer *producer,
                                                      uint64_t bytes, uint32_t site) {
-    const uint64_t head = producer->head, mask = producer->mask;
-    const uint64_t rest = mask + 1 - (head & mask);
-    unsigned char *at = producer->bytes + (head & mask);
-    uint64_t end = head + bytes;
-    if (__builtin_expect(bytes > rest, 0)) end += rest;
+    const uint64_t head = producer->head, end = head + bytes;
+    unsigned char *at = producer->bytes + (head & producer->mask);
     if (__builtin_expect(end > atomic_load_explicit(&producer->limit, memory_order_relaxed), 0))
         return (struct tlr__reserved){NULL, 0};
-    struct tlr__lane *shared = producer->shared;
-    atomic_store_explicit(&shared->reserved_site, site, memory_order_relaxed);
-    atomic_store_explicit(&shared->reserved, end, memory_order_relaxed);
-    /* The lines ahead were last in the writer's cache: ask for them before they are needed. */
-    __builtin_prefetch(producer->bytes + ((end + TLR__LANE_PREFETCH_BYTES) & mask), 1);
-    if (__builtin_expect(bytes > rest, 0)) {
-        /* The first 8 bytes are all that a skip has. */
-        memcpy(at, &(uint32_t[]){(uint32_t)rest, TLR__SITE_SKIP}, 8);
-        at = producer->bytes;
-    }
+    atomic_store_explicit(&producer->shared->reserved_site, site, memory_order_relaxed);
+    atomic_store_explicit(&producer->shared->reserved, end, memory_order_relaxed);
+    /* The lines ahead were last in the writer's cache: ask for them before they are needed. (Beyond
+     * the lane's end that is for nothing, once a round.) */
+    __builtin_prefetch(at + TLR__LANE_PREFETCH_BYTES, 1);
     return (struct tlr__reserved){(struct tlr__record_header *)at, end};
 }
 
@@ -97,9 +102,9 @@ static inline void tlr__lane_publish(struct tlr__producer *producer, uint64_t en
 void tlr__lane_attach(struct tlr__producer *producer, struct tlr__lane *shared,
                       unsigned char *bytes, uint64_t lane_bytes);
 
-/* Whether head may go on by `bytes` for a record of that level, raising the limit.
- * Returns 0; -EAGAIN the lane is full; -ESHUTDOWN it was closed. `used` (may be NULL): bytes not
- * yet taken by the sink. Thread: the producer. */
+/* Whether head may go on by `bytes` for a record of that level, raising the limit; at the lane's
+ * end, publishes a skip first. Returns 0; -EAGAIN the lane is full; -ESHUTDOWN it was closed.
+ * `used` (may be NULL): bytes not yet taken by the sink. Thread: the producer. */
 int tlr__lane_extend(struct tlr__producer *producer, uint64_t bytes, enum tlr_level level,
                      uint64_t *used);
 

@@ -57,56 +57,57 @@ static void lose(struct tlr__producer *producer, uint32_t site, enum tlr_reason 
     count_lost(producer->log, reason);
 }
 
-/* What a call brings along. */
-struct call {
-    const struct tlr_site *site;
-    const struct tlr__site_entry *entry;
-    const union tlr_value *values;
-    unsigned category;
-};
-
-/* One record, if there is room before the limit. Returns 0, or -EAGAIN.
+/* One record, if there is room before the limit. Returns 0, or -EAGAIN with the record's size.
  * Two shapes of arguments are written out here, without a table of sizes: words only, and words
  * with one string behind them. They are nearly all there are, and what a call costs is what they
  * cost. */
 static inline __attribute__((always_inline)) int
-write_record(struct tlr__producer *producer, const struct call *call, size_t *bytes) {
+write_record(struct tlr__producer *producer, const struct tlr__site_entry *entry, unsigned category,
+             const union tlr_value *values, size_t *bytes) {
     const struct tlr__thread *thread = &tlr__thread_self;
-    const struct tlr__plan *plan = &call->entry->plan;
+    const struct tlr__plan *plan = &entry->plan;
     const unsigned word_count = plan->word_count;
     const uint32_t context_bytes = thread->context_bytes;
     uint32_t string_sizes[TLR_VALUES_MAX];
     uint32_t last_size = 0;
+    size_t last_room = 0;
+    tlr__lane_intend(producer);
+    const uint64_t stamp = tlr__clock_ticks();
     size_t size = sizeof(struct tlr__record_header) + context_bytes;
     if (plan->one_string_last) {
-        last_size = tlr__encode_string_size(call->values[word_count].pointer);
-        size += (size_t)word_count * 8 + tlr__encode_string_room(last_size);
+        last_size = tlr__encode_string_size(values[word_count].pointer);
+        last_room = tlr__encode_string_room(last_size);
+        size += (size_t)word_count * 8 + last_room;
     } else if (word_count == plan->value_count) {
         size += (size_t)word_count * 8;
     } else {
-        size += tlr__encode_bytes(plan, call->values, string_sizes);
+        size += tlr__encode_bytes(plan, values, string_sizes);
     }
     *bytes = size;
-    const struct tlr__reserved reserved = tlr__lane_reserve(producer, size, call->entry->number);
+    const struct tlr__reserved reserved = tlr__lane_reserve(producer, size, entry->number);
     struct tlr__record_header *header = reserved.header;
-    if (__builtin_expect(header == NULL, 0)) return -EAGAIN;
-    header->stamp = tlr__clock_ticks();
+    if (__builtin_expect(header == NULL, 0)) {
+        tlr__lane_desist(producer);
+        return -EAGAIN;
+    }
+    header->stamp = stamp;
     header->bytes = (uint32_t)size;
-    header->site = call->entry->number;
-    header->category = (uint16_t)call->category;
-    header->level = call->site->level;
-    header->flags = context_bytes > 0 ? TLR__RECORD_CONTEXT : 0;
+    header->site = entry->number;
+    header->category = (uint16_t)category;
+    header->level = entry->level;
+    header->flags = (uint8_t)(context_bytes / sizeof(struct tlr_context));
     header->lost = producer->lost;
     unsigned char *out = (unsigned char *)(header + 1);
-    if (context_bytes > 0) memcpy(out, &thread->context, sizeof thread->context);
+    if (__builtin_expect(context_bytes > 0, 0))
+        memcpy(out, &thread->context, sizeof thread->context);
     out += context_bytes;
     if (plan->one_string_last) {
-        out = tlr__encode_words(out, call->values, word_count);
-        tlr__encode_string(out, call->values[word_count].pointer, last_size);
+        out = tlr__encode_words(out, values, word_count);
+        tlr__encode_string(out, values[word_count].pointer, last_size, last_room);
     } else if (word_count == plan->value_count) {
-        tlr__encode_words(out, call->values, word_count);
+        tlr__encode_words(out, values, word_count);
     } else {
-        tlr__encode_write(plan, call->values, string_sizes, out);
+        tlr__encode_write(plan, values, string_sizes, out);
     }
     tlr__lane_publish(producer, reserved.end);
     return 0;
@@ -133,70 +134,67 @@ static int wait_for_room(struct tlr__producer *producer, const struct tlr_site *
 }
 
 /* The limit was met: more room may be free by now, or the thread waits, or the record is dropped.
- */
+ * Returns 0 unless the lane was closed. */
 static int __attribute__((noinline))
-write_record_slowly(struct tlr__producer *producer, const struct call *call, size_t bytes) {
+write_record_slowly(struct tlr__producer *producer, const struct tlr_site *site,
+                    const struct tlr__site_entry *entry, unsigned category,
+                    const union tlr_value *values, size_t bytes) {
     uint64_t used = 0;
     int error = -EMSGSIZE;
-    if (producer->shared == NULL) return -ESHUTDOWN; /* a forked child's, or synchronous mode */
     if (bytes <= (producer->mask + 1) / 4 && bytes <= TLR__PAYLOAD_BYTES_MAX)
-        error = tlr__lane_extend(producer, bytes, (enum tlr_level)call->site->level, &used);
+        error = tlr__lane_extend(producer, bytes, (enum tlr_level)entry->level, &used);
     /* Half full: the writer is called from its nap. */
     if (used > producer->mask / 2) tlr__wakeup_wake(producer->wake);
     if (error == -EAGAIN && tlr__thread_self.full_wait_ns > 0)
-        error = wait_for_room(producer, call->site, bytes);
-    if (error == 0) error = write_record(producer, call, &bytes);
+        error = wait_for_room(producer, site, bytes);
+    if (error == 0) error = write_record(producer, entry, category, values, &bytes);
     switch (error) {
     case 0:
     case -ESHUTDOWN:
         return error;
     case -EMSGSIZE:
-        lose(producer, call->entry->number, TLR_REASON_TOO_LARGE);
+        lose(producer, entry->number, TLR_REASON_TOO_LARGE);
         return 0;
     case -ETIMEDOUT:
-        lose(producer, call->entry->number, TLR_REASON_DEADLINE);
+        lose(producer, entry->number, TLR_REASON_DEADLINE);
         return 0;
     default:
-        lose(producer, call->entry->number, TLR_REASON_LANE_FULL);
+        lose(producer, entry->number, TLR_REASON_LANE_FULL);
         return 0;
     }
 }
 
-static inline void announce(_Atomic uint32_t *wake, unsigned level) {
-    if (__builtin_expect(level < TLR_LEVEL_ERROR, 1)) {
-        tlr__wakeup_published(wake);
-    } else if (atomic_load_explicit(wake, memory_order_relaxed) != TLR__AWAKE) {
-        tlr__wakeup_wake(wake);
-    }
-}
-
-/* A record into the thread's lane; true unless the lane was closed. */
+/* A record into the thread's lane; true unless the lane was closed or the site is new. */
 static inline __attribute__((always_inline)) bool call_lane(struct tlr__producer *producer,
-                                                            const struct call *call) {
+                                                            const struct tlr_site *site,
+                                                            unsigned category,
+                                                            const union tlr_value *values) {
+    const struct tlr__site_entry *entry = tlr__site_known(site);
+    /* No lane: a forked child's, or synchronous mode. */
+    if (__builtin_expect(producer->shared == NULL || entry == NULL, 0)) return false;
     if (__builtin_expect(atomic_load_explicit(&producer->busy, memory_order_relaxed) != 0, 0)) {
         /* In a signal handler, inside a call of the same thread: its lane is not to be touched. */
-        lose_laneless(producer->log, call->entry->number, TLR_REASON_REENTRANT);
+        lose_laneless(producer->log, entry->number, TLR_REASON_REENTRANT);
         return true;
     }
     atomic_store_explicit(&producer->busy, 1, memory_order_relaxed);
     atomic_signal_fence(
         memory_order_seq_cst); /* the rest of this order is the close's membarrier */
     size_t bytes;
-    int error = write_record(producer, call, &bytes);
-    if (__builtin_expect(error != 0, 0)) error = write_record_slowly(producer, call, bytes);
+    int error = write_record(producer, entry, category, values, &bytes);
+    if (__builtin_expect(error != 0, 0))
+        error = write_record_slowly(producer, site, entry, category, values, bytes);
     atomic_store_explicit(&producer->busy, 0, memory_order_release);
     if (__builtin_expect(error != 0, 0)) return false;
-    announce(producer->wake, call->site->level);
+    tlr__wakeup_published(producer->wake, (enum tlr__wake)entry->wakes_from);
     return true;
 }
 
 static void call_open_log(struct tlr_log *log, const struct tlr_site *site,
                           struct tlr_category *category, const union tlr_value *values) {
-    const struct call call = {.site = site,
-                              .entry = tlr__site_register(site),
-                              .values = values,
-                              .category = __atomic_load_n(&category->number, __ATOMIC_ACQUIRE)};
-    if (call.entry == NULL || call.category == 0) {
+    const struct tlr__site_entry *entry = tlr__site_register(site);
+    const unsigned category_number = __atomic_load_n(&category->number, __ATOMIC_ACQUIRE);
+    if (entry == NULL || category_number == 0) {
         lose_laneless(log, 0, TLR_REASON_NO_SITE);
         return;
     }
@@ -204,14 +202,14 @@ static void call_open_log(struct tlr_log *log, const struct tlr_site *site,
     if (atomic_load_explicit(&log->closing, memory_order_seq_cst) != 0) {
         count_lost(log, TLR_REASON_CLOSED);
     } else if (log->mode == TLR_MODE_SYNC) {
-        if (tlr__sync_write(log, site, call.entry, category, values) == 0) {
+        if (tlr__sync_write(log, site, entry, category, values) == 0) {
             tlr__thread_self.sync_lines++;
         } else {
             count_lost(log, TLR_REASON_SINK);
         }
     } else if (producer == NULL) {
-        lose_laneless(log, call.entry->number, TLR_REASON_NO_LANE);
-    } else if (!call_lane(producer, &call)) {
+        lose_laneless(log, entry->number, TLR_REASON_NO_LANE);
+    } else if (!call_lane(producer, site, category_number, values)) {
         count_lost(log, TLR_REASON_CLOSED);
     }
 }
@@ -250,8 +248,8 @@ void tlr_log_call(const struct tlr_site *site, struct tlr_category *category,
                   const union tlr_value *values) {
     const unsigned index = __atomic_load_n(&category->log_index, __ATOMIC_ACQUIRE);
     struct tlr__producer *producer = tlr__thread_self.producers[index];
-    const struct call call = {site, tlr__site_known(site), values, category->number};
-    if (__builtin_expect(producer != NULL && call.entry != NULL, 1) && call_lane(producer, &call))
+    const unsigned category_number = __atomic_load_n(&category->number, __ATOMIC_RELAXED);
+    if (__builtin_expect(producer != NULL, 1) && call_lane(producer, site, category_number, values))
         return;
     call_slowly(site, category, values);
 }

@@ -25,6 +25,7 @@ uint64_t tlr__ring_file_process_start(int pid) {
     text[bytes] = '\0';
     /* The second field may hold anything, blanks and brackets too: count from its end. */
     const char *at = strrchr(text, ')');
+    if (at != NULL && (at[2] == 'Z' || at[2] == 'X')) return 0; /* dead, though not reaped */
     for (int field = 2; at != NULL && field < 22; field++) at = strchr(at + 1, ' ');
     return at == NULL ? 0 : strtoull(at + 1, NULL, 10);
 }

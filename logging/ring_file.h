@@ -169,7 +169,7 @@ void tlr__ring_file_unmake(struct tlr_ring *ring);
 /* "/dev/shm/tailrace-UID". */
 void tlr__ring_file_default_directory(char out[64]);
 
-/* Field 22 of /proc/PID/stat, or 0. */
+/* Field 22 of /proc/PID/stat; 0: no such process, or a dead one. */
 uint64_t tlr__ring_file_process_start(int pid);
 
 /* Copies a site or category into the dictionary under its number; a full dictionary leaves it out.

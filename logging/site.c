@@ -2,6 +2,7 @@
 
 #include "format.h"
 #include "registry.h"
+#include "wakeup.h"
 
 /* Entry 0 is none. What a site's state points to is constant. */
 static struct tlr__site_entry entries[TLR__SITES_MAX];
@@ -26,6 +27,8 @@ const struct tlr__site_entry *tlr__site_register(const struct tlr_site *site) {
     struct tlr__site_entry *entry = &entries[number];
     entry->number = number;
     entry->site = site;
+    entry->level = site->level;
+    entry->wakes_from = site->level >= TLR_LEVEL_ERROR ? TLR__NAP : TLR__ASLEEP;
     tlr__plan_make(site->format, site->tags, site->value_count, &entry->plan);
     atomic_store_explicit(&entry->ready, 1, memory_order_seq_cst);
     tlr__registry_each_ring(add_to_ring, &(struct addition){number, site});

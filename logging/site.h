@@ -13,7 +13,9 @@
 
 struct tlr__site_entry {
     uint32_t number;
-    _Atomic uint32_t ready;      /* release when filled; A: tlr__site_copy_all */
+    uint8_t level;
+    uint8_t wakes_from;     /* enum tlr__wake: a record wakes a writer that rests this deeply */
+    _Atomic uint32_t ready; /* release when filled; A: tlr__site_copy_all */
     const struct tlr_site *site; /* not to be followed after registration: its library may go */
     struct tlr__plan plan;
 };

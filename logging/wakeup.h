@@ -28,10 +28,11 @@ bool tlr__wakeup_barrier(void);
 /* Out of rest, if it rests. Thread: any. A system call if it did. */
 void tlr__wakeup_wake(_Atomic uint32_t *word);
 
-/* For producers, after publishing. Blocks: never. */
-static inline void tlr__wakeup_published(_Atomic uint32_t *word) {
+/* For producers, after publishing: wakes a writer that rests at that depth or deeper. Blocks:
+ * never. */
+static inline void tlr__wakeup_published(_Atomic uint32_t *word, enum tlr__wake from) {
     atomic_signal_fence(memory_order_seq_cst); /* the compiler's part; the writer's is membarrier */
-    if (__builtin_expect(atomic_load_explicit(word, memory_order_relaxed) == TLR__ASLEEP, 0))
+    if (__builtin_expect(atomic_load_explicit(word, memory_order_relaxed) >= (uint32_t)from, 0))
         tlr__wakeup_wake(word);
 }
 

@@ -71,10 +71,11 @@ static void count_output(struct writer *writer) {
     writer->counted_deleted = counts.segments_deleted;
 }
 
+/* A pipe that is full is no error of the sink's. */
 static void sink_error_set(struct writer *writer, int error) {
+    if (error == -EAGAIN) return;
     atomic_store_explicit(&writer->ring->header->sink_error, error, memory_order_relaxed);
-    if (error != 0 && error != -EAGAIN)
-        tlr__ring_file_count(writer->ring, TLR__COUNT_SINK_ERRORS, 1);
+    if (error != 0) tlr__ring_file_count(writer->ring, TLR__COUNT_SINK_ERRORS, 1);
 }
 
 /* Tries until the sink has taken the batch. Nothing is given up but by a close whose deadline
