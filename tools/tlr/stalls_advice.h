@@ -1,0 +1,14 @@
+/* stalls_advice.h - what a stall means and what to do about it, in plain words.
+ */
+#ifndef TLR_STALLS_ADVICE_H
+#define TLR_STALLS_ADVICE_H
+
+#include <tailrace/stall.h>
+
+/* One next step. role: of the thread that stalled. Thread: any. Blocks: never. */
+const char *tlr__stalls_advice(enum tlr_cause cause, enum tlr_role role);
+
+/* What the thread did, for "… waited 3 s": "writing to the log", "for room in its lane". */
+const char *tlr__stalls_advice_activity(enum tlr_cause cause);
+
+#endif
