@@ -64,10 +64,12 @@ static int file_make(const char *directory, const char *name, uint64_t bytes, ch
             close(fd);
             unlink(*path);
             free(*path);
+            *path = NULL;
             return -error;
         }
         error = -errno;
         free(*path);
+        *path = NULL;
         if (error != -EEXIST) return error;
     }
     return -EEXIST;
@@ -116,7 +118,6 @@ int tlr__ring_file_make(struct tlr_ring *ring, const char *directory, const char
     struct tlr__ring_header header = layout(mode, lanes, lane_bytes, lane_count + 1);
     ring->path = NULL;
     const int fd = file_make(directory, name, header.total_bytes, &ring->path);
-    if (fd < 0) ring->path = NULL;
     const int flags = fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
     unsigned char *base =
         mmap(NULL, header.total_bytes, PROT_READ | PROT_WRITE, flags | MAP_POPULATE, fd, 0);

@@ -401,8 +401,10 @@ static void free_writer(struct writer *writer) {
 static void *writer_main(void *user) {
     struct writer *writer = user;
     struct tlr_log *log = writer->log;
-    prctl(PR_SET_NAME, "tlr-writer", 0, 0, 0);
-    tlr_thread_attach(NULL, "writer", TLR_ROLE_WRITER);
+    char name[TLR_THREAD_NAME_BYTES];
+    snprintf(name, sizeof name, "%.8s-writer", log->ring.header->name);
+    prctl(PR_SET_NAME, name, 0, 0, 0);
+    tlr_thread_attach(NULL, name, TLR_ROLE_WRITER);
     tlr__thread_take_slot(log, log->ring.slot_count - 1);
     run(writer);
     tlr__thread_self.home = NULL;

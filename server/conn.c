@@ -335,7 +335,10 @@ static void advance(struct tlr__conn *conn) {
 static uint64_t kernel_wait_ns(const struct tlr__conn *conn) {
     struct tcp_info info;
     socklen_t bytes = sizeof info;
-    if (!conn->loop->trace || !tlr_loop_is_late(conn->loop->trace)) return 0;
+    if (!conn->loop->trace) return 0;
+    /* A connection's first request is always looked up: after a stall accepting takes many turns.
+     */
+    if (conn->read_ticks != 0 && !tlr_loop_is_late(conn->loop->trace)) return 0;
     if (getsockopt(conn->descriptor, IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0) return 0;
     return info.tcpi_last_data_recv * TLR_NS_PER_MS;
 }
@@ -347,8 +350,8 @@ static void input_came(struct tlr__conn *conn, size_t count) {
         return;
     }
     if (unparsed_bytes(conn) == 0) {
-        conn->read_ticks = tlr_clock_ticks();
         conn->kernel_wait_ns = kernel_wait_ns(conn);
+        conn->read_ticks = tlr_clock_ticks();
     }
     conn->buffer->end += count;
     advance(conn);

@@ -11,6 +11,7 @@
 #include "reader.h"
 
 #include <sys/stat.h>
+#include <tailrace/ring.h>
 
 #define DEADLINE_NS (30 * TLR_NS_PER_S)
 #define PRODUCERS 4
@@ -143,13 +144,17 @@ static void test_reopening_under_producers(void **state) {
  * file for recovery. */
 static void close_stuck(struct tlr_log *log, uint64_t deadline_ns) {
     struct tlr_log_stats stats;
+    struct tlr_ring_info info;
     uint64_t sequence = 0;
     char ring_path[PATH_MAX];
 
+    /* Full, and not only for a moment. */
     do {
         lines_log(0, ++sequence, 500);
         tlr_log_stats(log, &stats);
-    } while (lines_dropped(&stats) == 0 || stats.sink_error == 0);
+        tlr_ring_info(tlr_log_ring(log), &info);
+    } while (lines_dropped(&stats) == 0 || info.writer_state != TLR_THREAD_BLOCKED ||
+             tlr_clock_date_ns(tlr_clock_ticks()) < info.writer_since_ns + 20 * TLR_NS_PER_MS);
     snprintf(ring_path, sizeof ring_path, "%s", tlr_log_ring_path(log));
 
     const uint64_t begin = tlr_clock_ticks();

@@ -68,8 +68,8 @@ static void test_reserved_tells_of_a_record_in_progress(void **state) {
     struct fixture *fixture = *state;
     assert_int_equal(tlr__lane_extend(&fixture->producer, 64, TLR_LEVEL_INFO, NULL), 0);
     const struct tlr__reserved reserved = tlr__lane_reserve(&fixture->producer, 64, 7);
-    assert_int_equal(atomic_load(&fixture->lane->reserved), 64);
-    assert_int_equal(atomic_load(&fixture->lane->reserved_site), 7);
+    assert_int_equal(atomic_load_explicit(&fixture->lane->reserved, memory_order_acquire), 64);
+    assert_int_equal(atomic_load_explicit(&fixture->lane->reserved_site, memory_order_acquire), 7);
     assert_int_equal(tlr__lane_head(fixture->lane), 0);
     tlr__lane_publish(&fixture->producer, reserved.end);
     assert_int_equal(tlr__lane_head(fixture->lane), 64);
@@ -89,16 +89,19 @@ static void test_drops_are_counted_by_site_and_reason(void **state) {
     tlr__lane_lose(&fixture->producer, 3, TLR_REASON_TOO_LARGE);
     for (unsigned site = 100; site < 200; site++)
         tlr__lane_lose(&fixture->producer, site, TLR_REASON_LANE_FULL);
-    assert_int_equal(atomic_load(&fixture->lane->losses[0].count), 5);
-    assert_int_equal(atomic_load(&fixture->lane->losses[1].count), 1);
-    assert_int_equal(atomic_load(&fixture->lane->losses[TLR__LOSSES_KEPT - 1].count),
+    assert_int_equal(atomic_load_explicit(&fixture->lane->losses[0].count, memory_order_acquire),
+                     5);
+    assert_int_equal(atomic_load_explicit(&fixture->lane->losses[1].count, memory_order_acquire),
+                     1);
+    assert_int_equal(atomic_load_explicit(&fixture->lane->losses[TLR__LOSSES_KEPT - 1].count,
+                                          memory_order_acquire),
                      100 - (TLR__LOSSES_KEPT - 3));
-    assert_int_equal(atomic_load(&fixture->lane->lost), 106);
+    assert_int_equal(atomic_load_explicit(&fixture->lane->lost, memory_order_acquire), 106);
 }
 
 static void *release_all(void *user) {
     struct fixture *fixture = user;
-    while (atomic_load(&fixture->lane->waiting) == 0) sched_yield();
+    while (atomic_load_explicit(&fixture->lane->waiting, memory_order_acquire) == 0) sched_yield();
     tlr__lane_release(fixture->lane, tlr__lane_head(fixture->lane));
     return NULL;
 }
