@@ -23,7 +23,7 @@ struct tlr__clock_line {
 };
 
 /* Whether stamps are the time stamp counter's; set once, before the first log is open. */
-extern bool tlr__clock_tsc_trusted;
+extern bool tlr__clock_tsc_trusted __attribute__((visibility("hidden")));
 
 /* The kernel's clock as ticks, where the counter is not to be trusted. */
 uint64_t tlr__clock_kernel_ticks(void);

@@ -34,11 +34,25 @@ struct tlr__record_header {
     uint32_t bytes; /* of all, a multiple of 8 */
     uint32_t site;
     uint64_t stamp; /* ticks */
-    uint16_t category;
-    uint8_t level;
-    uint8_t flags;
-    uint32_t lost; /* the lane's drops before this record: a step means a gap right here */
+    uint32_t about; /* category | level << 16 | flags << 24: one store */
+    uint32_t lost;  /* the lane's drops before this record: a step means a gap right here */
 };
+
+static inline uint32_t tlr__record_about(unsigned category, unsigned level, unsigned flags) {
+    return category | level << 16 | flags << 24;
+}
+
+static inline unsigned tlr__record_category(const struct tlr__record_header *header) {
+    return header->about & 0xffffu;
+}
+
+static inline enum tlr_level tlr__record_level(const struct tlr__record_header *header) {
+    return (enum tlr_level)(header->about >> 16 & 0xffu);
+}
+
+static inline bool tlr__record_has_context(const struct tlr__record_header *header) {
+    return (header->about >> 24 & TLR__RECORD_CONTEXT) != 0;
+}
 
 /* The producer's private half. Lies in memory that a fork wipes, so that a child finds zeros: no
  * room, no lane. */

@@ -93,9 +93,8 @@ write_record(struct tlr__producer *producer, const struct tlr__site_entry *entry
     header->stamp = stamp;
     header->bytes = (uint32_t)size;
     header->site = entry->number;
-    header->category = (uint16_t)category;
-    header->level = entry->level;
-    header->flags = (uint8_t)(context_bytes / sizeof(struct tlr_context));
+    header->about = tlr__record_about(category, entry->level,
+                                      context_bytes / (uint32_t)sizeof(struct tlr_context));
     header->lost = producer->lost;
     unsigned char *out = (unsigned char *)(header + 1);
     if (__builtin_expect(context_bytes > 0, 0))

@@ -27,7 +27,8 @@ struct tlr__thread {
     struct tlr_context state_context;
 };
 
-extern _Thread_local struct tlr__thread tlr__thread_self __attribute__((tls_model("initial-exec")));
+extern _Thread_local struct tlr__thread tlr__thread_self
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* A lane of `log` for the calling thread, its own or a free one. NULL: none is free.
  * Thread: any. Blocks: never. */

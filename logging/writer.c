@@ -212,14 +212,14 @@ static int put_message(struct writer *writer, unsigned lane,
     const struct site_cache *site = site_of(writer, header->site);
     if (site == NULL) return -ENOMEM;
     const unsigned char *after = (const unsigned char *)(header + 1);
-    const bool has_context = (header->flags & TLR__RECORD_CONTEXT) != 0;
+    const bool has_context = tlr__record_has_context(header);
     const size_t before_payload = sizeof *header + (has_context ? sizeof(struct tlr_context) : 0);
     const struct tlr_record record = {
         .time_ns = time_ns,
         .kind = TLR_RECORD_MESSAGE,
-        .level = (enum tlr_level)header->level,
+        .level = tlr__record_level(header),
         .line = site->text.line,
-        .category = category_of(writer, header->category),
+        .category = category_of(writer, tlr__record_category(header)),
         .thread = state->name,
         .file = site->text.file,
         .function = site->text.function,
@@ -228,8 +228,9 @@ static int put_message(struct writer *writer, unsigned lane,
         .payload = (const unsigned char *)header + before_payload,
         .payload_bytes = header->bytes - before_payload,
     };
-    const struct tlr__segment_ids ids = {
-        .site = header->site, .category = header->category, .thread = thread_number(writer, lane)};
+    const struct tlr__segment_ids ids = {.site = header->site,
+                                         .category = tlr__record_category(header),
+                                         .thread = thread_number(writer, lane)};
     return put(writer, &record, &ids);
 }
 

@@ -22,7 +22,7 @@ static const char *running_command;
 
 /* ---- messages ------------------------------------------------------------------------------ */
 
-static void message(const char *format, va_list arguments) {
+__attribute__((format(printf, 1, 0))) static void message(const char *format, va_list arguments) {
     char text[1024], safe[4 * sizeof(text)];
     vsnprintf(text, sizeof(text), format, arguments);
     size_t bytes = tlr__safe_text(text, strlen(text), safe);

@@ -79,7 +79,6 @@ int tlr__load_response_take(struct tlr__load_response *response, const char *byt
         if (!response->head_done)
             return response->head_bytes == TLR__LOAD_HEAD_BYTES_MAX ? -EPROTO : 0;
         if (read_head(response) < 0) return -EPROTO;
-        bytes += used;
         size -= used;
     }
     if (size > response->body_bytes_left) return -EPROTO;
