@@ -96,12 +96,17 @@ unsigned tlr__category_register(struct tlr_category *category, enum tlr_level ot
         if (__atomic_load_n(&category->threshold, __ATOMIC_RELAXED) == TLR_LEVEL_UNSET)
             threshold_store(category, threshold_of(category->name, otherwise));
         tlr__registry_each_ring(add_to_ring, &(struct addition){number, category->name});
+        __atomic_store_n(&category->number, number, __ATOMIC_RELEASE);
+        /* The index last: with it, calls take the short path and use the number. */
         if (__atomic_load_n(&category->log_index, __ATOMIC_RELAXED) == TLR_LOGS_MAX)
             __atomic_store_n(&category->log_index, 0, __ATOMIC_RELEASE);
-        __atomic_store_n(&category->number, number, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&lock);
     return number;
+}
+
+void tlr__category_after_fork(void) {
+    pthread_mutex_init(&lock, NULL);
 }
 
 void tlr__category_copy_all(struct tlr_ring *ring) {

@@ -12,6 +12,9 @@ struct tlr_ring;
  */
 unsigned tlr__category_register(struct tlr_category *category, enum tlr_level otherwise);
 
+/* In a forked child: the lock is free. */
+void tlr__category_after_fork(void);
+
 /* Copies every registered category into a new log's dictionary. */
 void tlr__category_copy_all(struct tlr_ring *ring);
 

@@ -158,6 +158,10 @@ void tlr__clock_follow(void) {
     pthread_mutex_unlock(&follower);
 }
 
+void tlr__clock_after_fork(void) {
+    pthread_mutex_init(&follower, NULL);
+}
+
 uint64_t tlr__clock_line_date_ns(const struct tlr__clock_line *line, uint64_t ticks) {
     uint64_t base_ticks = 0, base_ns = 0, slope = 0;
     line_read(line, &base_ticks, &base_ns, &slope);

@@ -42,6 +42,9 @@ const struct tlr__clock_line *tlr__clock_process_line(void);
 /* Follows CLOCK_REALTIME, at most once a second. Thread: writers. Blocks: never. */
 void tlr__clock_follow(void);
 
+/* In a forked child: the follower's lock is free. */
+void tlr__clock_after_fork(void);
+
 /* A date by a line that another process may be writing. */
 uint64_t tlr__clock_line_date_ns(const struct tlr__clock_line *line, uint64_t ticks);
 

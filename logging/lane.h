@@ -4,9 +4,10 @@
  * offset. A record lies in one piece: where it would cross the end, a skip fills the rest.
  *
  * Commit, in this order (DESIGN 5.5):
- *     intend    reserved > head         something is in progress: the merge waits for it
- *     stamp     ticks                   after the intent; first, since all else overlaps with it
- *     reserve   reserved = end          how much, and whose: for recovery
+ *     intend    reserved > head         whose record is in progress: the merge waits for it, and a
+ *                                       post-mortem names it
+ *     stamp     ticks                   after the intent; before the rest, which overlaps with it
+ *     reserve   reserved = end          how much
  *     payload   plain stores
  *     publish   head = end (release)    R0: pairs with A0 in tlr__lane_head
  * The writer frees by  tail = position (seq_cst)   R1: pairs with A1 in lane_room; and with the
@@ -70,9 +71,10 @@ struct tlr__producer {
     unsigned index;
 };
 
-/* Says that a record is in progress, before it is stamped; whose and how long is not known yet.
- * Thread: the producer. Blocks: never. */
-static inline void tlr__lane_intend(const struct tlr__producer *producer) {
+/* Says that a record of that site is in progress, before it is stamped and its arguments are looked
+ * at; how long it will be is not known yet. Thread: the producer. Blocks: never. */
+static inline void tlr__lane_intend(const struct tlr__producer *producer, uint32_t site) {
+    atomic_store_explicit(&producer->shared->reserved_site, site, memory_order_relaxed);
     atomic_store_explicit(&producer->shared->reserved, producer->head + 8, memory_order_relaxed);
 }
 
@@ -90,12 +92,11 @@ struct tlr__reserved {
 /* Room for the intended record of `bytes` (a multiple of 8). The limit never lies beyond the lane's
  * end, so that what is below it is in one piece. Thread: the producer. Blocks: never. */
 static inline struct tlr__reserved tlr__lane_reserve(const struct tlr__producer *producer,
-                                                     uint64_t bytes, uint32_t site) {
+                                                     uint64_t bytes) {
     const uint64_t head = producer->head, end = head + bytes;
     unsigned char *at = producer->bytes + (head & producer->mask);
     if (__builtin_expect(end > atomic_load_explicit(&producer->limit, memory_order_relaxed), 0))
         return (struct tlr__reserved){NULL, 0};
-    atomic_store_explicit(&producer->shared->reserved_site, site, memory_order_relaxed);
     atomic_store_explicit(&producer->shared->reserved, end, memory_order_relaxed);
     /* The lines ahead were last in the writer's cache: ask for them before they are needed. (Beyond
      * the lane's end that is for nothing, once a round.) */

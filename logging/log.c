@@ -1,6 +1,7 @@
 #include "log_state.h"
 
 #include "category.h"
+#include "deadline.h"
 #include "registry.h"
 #include "ring_reap.h"
 #include "site.h"
@@ -26,7 +27,8 @@
 /* ---- the call ---- */
 
 static void count_lost(struct tlr_log *log, enum tlr_reason reason) {
-    tlr__thread_self.counts.dropped++;
+    /* A trace's losses are the trace's own affair: no access line is to tell of them. */
+    if (log == NULL || log->format != TLR_FORMAT_SEGMENT) tlr__thread_self.counts.dropped++;
     if (log != NULL)
         atomic_fetch_add_explicit(&log->ring.header->dropped[reason], 1, memory_order_relaxed);
 }
@@ -71,7 +73,7 @@ write_record(struct tlr__producer *producer, const struct tlr__site_entry *entry
     uint32_t string_sizes[TLR_VALUES_MAX];
     uint32_t last_size = 0;
     size_t last_room = 0;
-    tlr__lane_intend(producer);
+    tlr__lane_intend(producer, entry->number);
     const uint64_t stamp = tlr__clock_ticks();
     size_t size = sizeof(struct tlr__record_header) + context_bytes;
     if (plan->one_string_last) {
@@ -84,7 +86,7 @@ write_record(struct tlr__producer *producer, const struct tlr__site_entry *entry
         size += tlr__encode_bytes(plan, values, string_sizes);
     }
     *bytes = size;
-    const struct tlr__reserved reserved = tlr__lane_reserve(producer, size, entry->number);
+    const struct tlr__reserved reserved = tlr__lane_reserve(producer, size);
     struct tlr__record_header *header = reserved.header;
     if (__builtin_expect(header == NULL, 0)) {
         tlr__lane_desist(producer);
@@ -119,7 +121,9 @@ static int wait_for_room(struct tlr__producer *producer, const struct tlr_site *
         tlr_clock_ticks() + tlr_clock_ticks_of_ns(tlr__thread_self.full_wait_ns);
     struct tlr_block block;
     int error;
-    tlr_block_begin_at(&block, site, TLR_CAUSE_LANE_FULL, tlr__output_fd(producer->log->output));
+    tlr_block_begin_at(
+        &block, site, TLR_CAUSE_LANE_FULL,
+        atomic_load_explicit(&producer->log->ring.header->writer_fd, memory_order_relaxed));
     do {
         const uint32_t seen = tlr__lane_wait_prepare(producer);
         error = tlr__lane_extend(producer, bytes, (enum tlr_level)site->level, NULL);
@@ -189,6 +193,12 @@ static inline __attribute__((always_inline)) bool call_lane(struct tlr__producer
     return true;
 }
 
+/* Why a synchronous line was lost. */
+static enum tlr_reason reason_of(int error) {
+    if (error == -EMSGSIZE) return TLR_REASON_TOO_LARGE;
+    return error == -EDEADLK ? TLR_REASON_REENTRANT : TLR_REASON_SINK;
+}
+
 static void call_open_log(struct tlr_log *log, const struct tlr_site *site,
                           struct tlr_category *category, const union tlr_value *values) {
     const struct tlr__site_entry *entry = tlr__site_register(site);
@@ -201,11 +211,11 @@ static void call_open_log(struct tlr_log *log, const struct tlr_site *site,
     if (atomic_load_explicit(&log->closing, memory_order_seq_cst) != 0) {
         count_lost(log, TLR_REASON_CLOSED);
     } else if (log->mode == TLR_MODE_SYNC) {
-        if (tlr__sync_write(log, site, entry, category, values) == 0) {
+        const int error = tlr__sync_write(log, site, entry, category, values);
+        if (error == 0)
             tlr__thread_self.sync_lines++;
-        } else {
-            count_lost(log, TLR_REASON_SINK);
-        }
+        else
+            lose_laneless(log, entry->number, reason_of(error));
     } else if (producer == NULL) {
         lose_laneless(log, entry->number, TLR_REASON_NO_LANE);
     } else if (!call_lane(producer, site, category_number, values)) {
@@ -324,18 +334,19 @@ int tlr_log_open(struct tlr_log **out, const struct tlr_log_options *given) {
     publish_target(log);
     if (log->mode == TLR_MODE_SYNC) error = tlr__sync_open(log);
     if (error != 0) goto unmap_producers;
-    error = tlr__registry_add(log, &log->index);
+    if (log->mode == TLR_MODE_RING) error = tlr__writer_start(log);
     if (error != 0) goto close_sync;
+    /* Last: from here on other threads may use it. */
+    error = tlr__registry_add(log, options.is_private ? 1 : 0, &log->index);
+    if (error != 0) goto stop_writer;
     tlr__site_copy_all(&log->ring);
     tlr__category_copy_all(&log->ring);
     if (options.stall_threshold_ns != 0) tlr_stall_threshold_set(options.stall_threshold_ns);
-    if (log->mode == TLR_MODE_RING) error = tlr__writer_start(log);
-    if (error != 0) goto remove;
     *out = log;
     return 0;
 
-remove:
-    tlr__registry_remove(log, log->index);
+stop_writer:
+    if (log->mode == TLR_MODE_RING) tlr__writer_stop(log, UINT64_MAX);
 close_sync:
     tlr__sync_close(log);
 unmap_producers:
@@ -368,44 +379,42 @@ void tlr__log_state_release(struct tlr_log *log) {
     free(log);
 }
 
-static uint64_t monotonic_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * TLR_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static void pause_1ms(void) {
     nanosleep(&(struct timespec){.tv_nsec = (long)TLR_NS_PER_MS}, NULL);
 }
 
 /* No call begins a record once its limit is 0; those that had passed the limit before are waited
- * for. The barrier makes each of them visible as busy. */
-static void shut_lanes(struct tlr_log *log, uint64_t deadline_ns) {
+ * for. The barrier makes each of them visible as busy. False: one was still in its call when time
+ * was up. */
+static bool shut_lanes(struct tlr_log *log, uint64_t deadline_ns) {
     for (unsigned i = 0; i < log->ring.lane_count; i++) tlr__lane_shut(&log->producers[i]);
     if (!tlr__wakeup_barrier()) pause_1ms();
     for (unsigned i = 0; i < log->ring.lane_count; i++) {
-        while (atomic_load_explicit(&log->producers[i].busy, memory_order_acquire) != 0 &&
-               monotonic_ns() < deadline_ns)
+        while (atomic_load_explicit(&log->producers[i].busy, memory_order_acquire) != 0) {
+            if (tlr__deadline_now() >= deadline_ns) return false;
             pause_1ms();
+        }
     }
+    return true;
 }
 
 int tlr_log_close(struct tlr_log *log, uint64_t deadline_ns) {
     if (log == NULL) return 0;
-    const uint64_t deadline = monotonic_ns() + deadline_ns;
-    int error = 0;
+    if (log->pid != getpid()) return -EPERM;
+    const uint64_t deadline = tlr__deadline_after(deadline_ns);
+    bool complete = true;
     atomic_store_explicit(&log->closing, 1, memory_order_seq_cst);
     if (log->mode == TLR_MODE_RING) {
-        shut_lanes(log, deadline);
-        if (!tlr__writer_stop(log, deadline)) error = -ETIMEDOUT;
+        complete = shut_lanes(log, deadline);
+        complete = tlr__writer_stop(log, deadline) && complete;
     }
     /* Threads that stay attached keep the mapping, but nobody needs the file any more. */
-    if (error == 0) tlr__ring_file_remove(&log->ring);
+    if (complete) tlr__ring_file_remove(&log->ring);
     tlr__registry_remove(log, log->index);
     tlr__registry_linger(log);
     tlr__thread_leave(log->index);
     tlr__log_state_release(log);
-    return error;
+    return complete ? 0 : -ETIMEDOUT;
 }
 
 /* ---- flushing, reopening, counting ---- */
@@ -420,9 +429,8 @@ static bool reached(const struct tlr_log *log, const uint64_t *heads) {
 
 int tlr_log_flush(struct tlr_log *log, uint64_t deadline_ns) {
     uint64_t heads[LANES_MAX];
-    const uint64_t date = monotonic_ns() + deadline_ns;
-    const struct timespec deadline = {.tv_sec = (time_t)(date / TLR_NS_PER_S),
-                                      .tv_nsec = (long)(date % TLR_NS_PER_S)};
+    if (log->pid != getpid()) return -EPERM;
+    const struct timespec deadline = tlr__deadline_timespec(tlr__deadline_after(deadline_ns));
     for (unsigned i = 0; i < log->ring.lane_count; i++)
         heads[i] = tlr__lane_head(&log->ring.lanes[i]);
     int error = 0;
@@ -437,6 +445,8 @@ int tlr_log_flush(struct tlr_log *log, uint64_t deadline_ns) {
 }
 
 int tlr_log_reopen(struct tlr_log *log) {
+    if (log->pid != getpid()) return -EPERM;
+    if (!tlr__output_has_path(log->output)) return -ENOTSUP;
     if (log->mode == TLR_MODE_SYNC) {
         pthread_mutex_lock(&log->sync_lock);
         const int error = tlr__output_reopen(log->output);

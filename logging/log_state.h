@@ -36,7 +36,7 @@ struct tlr_log {
     bool may_sleep;
     pthread_mutex_t progress_lock; /* flush and close wait for the writer's progress */
     pthread_cond_t progress;
-    bool writer_ended;
+    bool writer_runs, writer_ended;
 
     /* sync.c */
     pthread_mutex_t sync_lock;

@@ -119,6 +119,10 @@ void tlr__output_wait(const struct tlr__output *output, bool full, int timeout_m
     tlr__sink_wait(&output->sink, full, timeout_ms);
 }
 
+bool tlr__output_has_path(const struct tlr__output *output) {
+    return output->segments == NULL && output->sink.path != NULL;
+}
+
 int tlr__output_reopen(struct tlr__output *output) {
     if (output->segments != NULL) return -ENOTSUP;
     return tlr__sink_reopen(&output->sink, output->blocking);

@@ -42,6 +42,9 @@ void tlr__output_end_torn_line(struct tlr__output *output);
 /* Waits until the sink may take more, at most timeout_ms. */
 void tlr__output_wait(const struct tlr__output *output, bool full, int timeout_ms);
 
+/* Whether there is a path to open anew. */
+bool tlr__output_has_path(const struct tlr__output *output);
+
 /* Opens the path anew. Errors: as open; the old one stays in use. */
 int tlr__output_reopen(struct tlr__output *output);
 

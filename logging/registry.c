@@ -1,5 +1,6 @@
 #include "registry.h"
 
+#include "category.h"
 #include "log_state.h"
 
 #include <errno.h>
@@ -10,11 +11,25 @@
 static _Atomic(struct tlr_log *) logs[TLR_LOGS_MAX];
 static _Atomic uint32_t readers;
 
+static pthread_once_t fork_watched = PTHREAD_ONCE_INIT;
 static pthread_mutex_t lingering_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct tlr_log *lingering;
 
-int tlr__registry_add(struct tlr_log *log, unsigned *index) {
-    for (unsigned i = 0; i < TLR_LOGS_MAX; i++) {
+/* What other threads of the parent held at the fork, nobody will give back in the child. */
+static void after_fork(void) {
+    atomic_store_explicit(&readers, 0, memory_order_seq_cst);
+    pthread_mutex_init(&lingering_lock, NULL);
+    tlr__category_after_fork();
+    tlr__clock_after_fork();
+}
+
+static void watch_forks(void) {
+    pthread_atfork(NULL, NULL, after_fork);
+}
+
+int tlr__registry_add(struct tlr_log *log, unsigned first, unsigned *index) {
+    pthread_once(&fork_watched, watch_forks);
+    for (unsigned i = first; i < TLR_LOGS_MAX; i++) {
         struct tlr_log *there = atomic_load_explicit(&logs[i], memory_order_seq_cst);
         /* After a fork the parent's logs are none of ours: their place is free, their memory leaks.
          */

@@ -10,8 +10,8 @@
 
 struct tlr_log;
 
-/* Enters a log at the first free index. Errors: -EMFILE. */
-int tlr__registry_add(struct tlr_log *log, unsigned *index);
+/* Enters a log at the first free index from `first` on. Errors: -EMFILE. */
+int tlr__registry_add(struct tlr_log *log, unsigned first, unsigned *index);
 
 /* Takes it out; when it returns, no reader looks at it any more. Blocks: for readers, microseconds.
  */

@@ -59,7 +59,9 @@ static int file_make(const char *directory, const char *name, uint64_t bytes, ch
         if (size < 0) return -ENOMEM;
         const int fd = open(*path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd >= 0) {
-            error = posix_fallocate(fd, 0, (off_t)bytes);
+            do {
+                error = posix_fallocate(fd, 0, (off_t)bytes);
+            } while (error == EINTR);
             if (error == 0) return fd;
             close(fd);
             unlink(*path);
@@ -75,9 +77,10 @@ static int file_make(const char *directory, const char *name, uint64_t bytes, ch
     return -EEXIST;
 }
 
-static void regions_set(struct tlr_ring *ring, unsigned char *base) {
-    struct tlr__ring_header *header = (struct tlr__ring_header *)base;
-    ring->header = header;
+/* header: as it was checked, in memory that nobody else writes to. */
+static void regions_set(struct tlr_ring *ring, unsigned char *base,
+                        const struct tlr__ring_header *header) {
+    ring->header = (struct tlr__ring_header *)base;
     ring->slots = (struct tlr__slot *)(base + header->slots_offset);
     ring->ledger = (struct tlr__ledger_entry *)(base + header->ledger_offset);
     ring->dictionary = (struct tlr__dictionary *)(base + header->dictionary_offset);
@@ -132,7 +135,7 @@ int tlr__ring_file_make(struct tlr_ring *ring, const char *directory, const char
     header.opened_ns = tlr_clock_date_ns(tlr_clock_ticks());
     snprintf(header.name, sizeof header.name, "%s", name);
     memcpy(base, &header, sizeof header);
-    regions_set(ring, base);
+    regions_set(ring, base, &header);
     tlr__clock_line_copy(&ring->header->clock, tlr__clock_process_line());
     atomic_store_explicit(&ring->header->ring_private, fd < 0 ? fd : 0, memory_order_relaxed);
     atomic_store_explicit(&ring->header->writer_fd, -1, memory_order_relaxed);
@@ -175,20 +178,21 @@ static int map_for_reading(struct tlr_ring *ring, int fd) {
     const uint64_t bytes = (uint64_t)status.st_size;
     unsigned char *base = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
     if (base == MAP_FAILED) return -errno;
-    const struct tlr__ring_header *header = (const struct tlr__ring_header *)base;
+    struct tlr__ring_header header;
+    memcpy(&header, base, sizeof header);
     int error = 0;
-    if (memcmp(header->magic, TLR__RING_MAGIC, sizeof header->magic) != 0) {
+    if (memcmp(header.magic, TLR__RING_MAGIC, sizeof header.magic) != 0) {
         error = -EBADMSG;
-    } else if (header->version != TLR__RING_VERSION) {
+    } else if (header.version != TLR__RING_VERSION) {
         error = -EPROTONOSUPPORT;
-    } else if (!header_plausible(header, bytes)) {
+    } else if (!header_plausible(&header, bytes)) {
         error = -EBADMSG;
     }
     if (error != 0) {
         munmap(base, bytes);
         return error;
     }
-    regions_set(ring, base);
+    regions_set(ring, base, &header);
     return 0;
 }
 

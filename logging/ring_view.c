@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static uint64_t date_of(const struct tlr_ring *ring, uint64_t ticks) {
@@ -21,8 +22,9 @@ static void site_of(const struct tlr_ring *ring, uint32_t number, char file[TLR_
     function[0] = '\0';
     *line = 0;
     if (tlr__ring_file_site(ring, number, &text) != 0) return;
-    snprintf(file, TLR_FILE_BYTES, "%s", text.file);
-    snprintf(function, TLR_FUNCTION_BYTES, "%s", text.function);
+    /* Bounded: a hostile owner may take the terminators away after they were looked for. */
+    snprintf(file, TLR_FILE_BYTES, "%.*s", TLR_FILE_BYTES - 1, text.file);
+    snprintf(function, TLR_FUNCTION_BYTES, "%.*s", TLR_FUNCTION_BYTES - 1, text.function);
     *line = text.line;
 }
 
@@ -155,14 +157,41 @@ size_t tlr_ring_stalls(const struct tlr_ring *ring, struct tlr_stall *stalls, si
 
 /* ---- finding ---- */
 
-/* NAME.PID.ring or NAME.PID.COPY.ring: the name's first number after a dot is the pid. */
+/* The number between the last dot before `end` and `end`; -1: there is none. Moves `end` to the
+ * dot. */
+static long last_number(const char *name, const char **end) {
+    const char *digits = *end;
+    while (digits > name && digits[-1] >= '0' && digits[-1] <= '9') digits--;
+    if (digits == *end || digits == name || digits[-1] != '.' || *end - digits > 9) return -1;
+    *end = digits - 1;
+    return strtol(digits, NULL, 10);
+}
+
+/* NAME.PID.ring, or NAME.PID.COPY.ring with COPY below TLR_LOGS_MAX. */
 static bool belongs_to(const char *name, int pid) {
     const size_t bytes = strlen(name);
     if (bytes < 6 || strcmp(name + bytes - 5, ".ring") != 0) return false;
     if (pid == 0) return true;
-    char wanted[24];
-    snprintf(wanted, sizeof wanted, ".%d.", pid);
-    return strstr(name, wanted) != NULL;
+    const char *end = name + bytes - 5;
+    const long last = last_number(name, &end);
+    return last == pid || (last >= 0 && last < TLR_LOGS_MAX && last_number(name, &end) == pid);
+}
+
+/* A directory that someone else than its name says made, or may write to, could hold anything. */
+static bool is_trustworthy(const char *directory, const char *name) {
+    struct stat status;
+    if (lstat(directory, &status) != 0 || !S_ISDIR(status.st_mode)) return false;
+    char *end;
+    const unsigned long uid = strtoul(name, &end, 10);
+    return *end == '\0' && end != name && status.st_uid == uid && (status.st_mode & 022) == 0;
+}
+
+/* The owner of a process, or -1. */
+static long owner_of(int pid) {
+    char path[40];
+    struct stat status;
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    return stat(path, &status) == 0 ? (long)status.st_uid : -1;
 }
 
 static int visit_directory(const char *directory, int pid, tlr_ring_visit_fn *visit, void *user) {
@@ -184,17 +213,22 @@ static int visit_directory(const char *directory, int pid, tlr_ring_visit_fn *vi
     return result;
 }
 
-/* The directories of all users; those that may not be read are passed over. */
+/* The directories of all users, or of the process's own; those that may not be read or trusted are
+ * passed over. */
 static int visit_all_users(int pid, tlr_ring_visit_fn *visit, void *user) {
+    const long owner = pid != 0 ? owner_of(pid) : -1;
     DIR *stream = opendir("/dev/shm");
     if (stream == NULL) return -errno;
     int result = -ENOENT;
     const struct dirent *entry;
     while ((entry = readdir(stream)) != NULL) {
-        if (strncmp(entry->d_name, "tailrace-", 9) != 0) continue;
+        if (strncmp(entry->d_name, "tailrace-", strlen("tailrace-")) != 0) continue;
         char *path;
         if (asprintf(&path, "/dev/shm/%s", entry->d_name) < 0) continue;
-        const int visited = visit_directory(path, pid, visit, user);
+        const char *uid = entry->d_name + strlen("tailrace-");
+        const bool other = owner >= 0 && strtol(uid, NULL, 10) != owner;
+        const int visited =
+            other || !is_trustworthy(path, uid) ? -ENOENT : visit_directory(path, pid, visit, user);
         free(path);
         if (visited >= 0) result = visited;
         if (visited > 0) break;

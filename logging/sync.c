@@ -1,6 +1,7 @@
 #include "sync.h"
 
 #include "format.h"
+#include "gap.h"
 #include "site.h"
 #include "stall.h"
 #include "thread.h"
@@ -19,10 +20,9 @@ struct write_stall {
 /* Compiled formats, by site; under the log's lock. */
 struct tlr__sync {
     struct tlr_format_program *programs[TLR__SITES_MAX];
-    struct tlr_format_program *gap_program;
     unsigned char payload[TLR__PAYLOAD_BYTES_MAX];
-    uint64_t lost; /* lines the sink did not take since the last announcement */
-    bool torn;     /* its last write ended inside a line */
+    struct tlr__gap_seen seen; /* of the losses, which the log's table of laneless ones holds */
+    bool torn;                 /* its last write ended inside a line */
     /* The last writes that were stalls: one of them is what those at the lock were behind. */
     struct write_stall stalls[STALLS_KEPT];
     unsigned stall_count;
@@ -36,7 +36,6 @@ int tlr__sync_open(struct tlr_log *log) {
 void tlr__sync_close(struct tlr_log *log) {
     if (log->sync == NULL) return;
     for (unsigned i = 0; i < TLR__SITES_MAX; i++) tlr__program_free(log->sync->programs[i]);
-    tlr__program_free(log->sync->gap_program);
     free(log->sync);
     log->sync = NULL;
 }
@@ -59,7 +58,9 @@ static void lock(struct tlr_log *log, const struct tlr_site *site) {
     if (pthread_mutex_trylock(&log->sync_lock) == 0) return;
     struct tlr_block block;
     const uint64_t ahead = atomic_load_explicit(&log->sync_write_id, memory_order_relaxed);
-    tlr__stall_block_begin(&block, site, TLR_CAUSE_SINK_LOCK, tlr__output_fd(log->output), ahead);
+    tlr__stall_block_begin(&block, site, TLR_CAUSE_SINK_LOCK,
+                           atomic_load_explicit(&log->ring.header->writer_fd, memory_order_relaxed),
+                           ahead);
     pthread_mutex_lock(&log->sync_lock);
     block.behind = longest_stall_since(log->sync, block.begin_ticks);
     tlr_block_end(&block);
@@ -93,96 +94,97 @@ static int put(struct tlr_log *log, const struct tlr_record *record) {
     return tlr__output_put(log->output, record, &(struct tlr__segment_ids){0});
 }
 
-static size_t encode(struct tlr_log *log, const struct tlr__plan *plan,
-                     const union tlr_value *values) {
-    uint32_t string_sizes[TLR_VALUES_MAX];
-    const size_t bytes = tlr__encode_bytes(plan, values, string_sizes);
-    if (bytes > sizeof log->sync->payload) return SIZE_MAX;
-    tlr__encode_write(plan, values, string_sizes, log->sync->payload);
-    return bytes;
-}
-
 /* The line that tells of lines lost before, in the same batch as the next one. */
-static int put_gap(struct tlr_log *log) {
-    static const unsigned char tags[] = {TLR_TAG_INTEGER};
-    struct tlr__sync *sync = log->sync;
-    if (sync->gap_program == NULL)
-        sync->gap_program = tlr__program_compile("dropped records=%lu reasons=sink", tags, 1);
-    if (sync->gap_program == NULL) return -ENOMEM;
-    const union tlr_value value = {.integer = (int64_t)sync->lost};
-    const struct tlr_record record = {
-        .time_ns = tlr_clock_date_ns(tlr_clock_ticks()),
-        .kind = TLR_RECORD_GAP,
-        .level = TLR_LEVEL_WARN,
-        .line = __LINE__,
-        .category = "tailrace",
-        .thread = tlr_thread_name(),
-        .file = "logging/sync.c",
-        .function = "tailrace",
-        .program = sync->gap_program,
-        .payload = sync->payload,
-        .payload_bytes = encode(log, tlr__program_plan(sync->gap_program), &value),
-    };
-    return put(log, &record);
+static int put_gap(struct tlr_log *log, uint64_t *announced) {
+    struct tlr__gap gap;
+    *announced = 0;
+    if (!tlr__gap_collect(&log->ring, log->ring.header->laneless, &log->sync->seen, &gap)) return 0;
+    unsigned char payload[TLR__GAP_PAYLOAD_BYTES];
+    struct tlr_record record;
+    unsigned site_number;
+    int error = tlr__gap_record(&gap, tlr_clock_date_ns(tlr_clock_ticks()), tlr_thread_name(),
+                                payload, &record, &site_number);
+    if (error == 0) error = put(log, &record);
+    if (error == 0) *announced = gap.records;
+    return error;
 }
 
-static int put_line(struct tlr_log *log, const struct tlr_site *site,
-                    const struct tlr__site_entry *entry, const struct tlr_category *category,
-                    const union tlr_value *values) {
-    struct tlr_format_program **program = &log->sync->programs[entry->number];
+struct line {
+    const struct tlr_site *site;
+    const struct tlr__site_entry *entry;
+    const struct tlr_category *category;
+    size_t payload_bytes;
+};
+
+static int put_line(struct tlr_log *log, const struct line *line) {
+    struct tlr_format_program **program = &log->sync->programs[line->entry->number];
     if (*program == NULL)
-        *program = tlr__program_compile(site->format, site->tags, site->value_count);
+        *program =
+            tlr__program_compile(line->site->format, line->site->tags, line->site->value_count);
     if (*program == NULL) return -ENOMEM;
-    const size_t bytes = encode(log, &entry->plan, values);
-    if (bytes == SIZE_MAX) return -EMSGSIZE;
     const struct tlr__thread *thread = &tlr__thread_self;
     const struct tlr_record record = {
         .time_ns = tlr_clock_date_ns(tlr_clock_ticks()),
         .kind = TLR_RECORD_MESSAGE,
-        .level = (enum tlr_level)site->level,
-        .line = site->line,
-        .category = category->name,
+        .level = (enum tlr_level)line->site->level,
+        .line = line->site->line,
+        .category = line->category->name,
         .thread = tlr_thread_name(),
-        .file = site->file,
-        .function = site->function,
+        .file = line->site->file,
+        .function = line->site->function,
         .context = thread->context_bytes > 0 ? &thread->context : NULL,
         .program = *program,
         .payload = log->sync->payload,
-        .payload_bytes = bytes,
+        .payload_bytes = line->payload_bytes,
     };
     return put(log, &record);
 }
 
-static int write_locked(struct tlr_log *log, const struct tlr_site *site,
-                        const struct tlr__site_entry *entry, const struct tlr_category *category,
-                        const union tlr_value *values) {
-    const uint64_t announcing = log->sync->lost;
-    int error = 0;
-    if (log->sync->torn) tlr__output_end_torn_line(log->output);
-    if (announcing > 0) error = put_gap(log);
-    if (error == 0) error = put_line(log, site, entry, category, values);
-    if (error == -ENOBUFS) { /* the line is too long to share a batch with what stands before it */
-        error = flush(log, site);
-        if (error == 0) error = put_line(log, site, entry, category, values);
-    }
-    if (error == 0) error = flush(log, site);
-    if (error != 0) {
-        log->sync->lost++;
-        return error;
-    }
-    tlr__ring_file_count(&log->ring, TLR__COUNT_WRITTEN, 1);
-    if (announcing == 0) return 0;
-    log->sync->lost -= announcing;
-    tlr__ring_file_count(&log->ring, TLR__COUNT_GAPS, 1);
-    tlr__ring_file_count(&log->ring, TLR__COUNT_ANNOUNCED, announcing);
+/* Copies the arguments: the same limits as in a lane. */
+static int encode(struct tlr_log *log, struct line *line, const union tlr_value *values) {
+    uint32_t string_sizes[TLR_VALUES_MAX];
+    const struct tlr__plan *plan = &line->entry->plan;
+    line->payload_bytes = tlr__encode_bytes(plan, values, string_sizes);
+    if (line->payload_bytes > sizeof log->sync->payload) return -EMSGSIZE;
+    tlr__encode_write(plan, values, string_sizes, log->sync->payload);
     return 0;
+}
+
+static int write_locked(struct tlr_log *log, const struct line *line) {
+    const struct tlr__gap_seen seen_before = log->sync->seen;
+    uint64_t announced = 0;
+    if (log->sync->torn) tlr__output_end_torn_line(log->output);
+    int error = put_gap(log, &announced);
+    if (error == 0) error = put_line(log, line);
+    if (error == -ENOBUFS) { /* the line is too long to share a batch with what stands before it */
+        error = flush(log, line->site);
+        if (error == 0) error = put_line(log, line);
+    }
+    const int flushed =
+        flush(log, line->site); /* the gap line, also where the line itself failed */
+    if (flushed != 0) {
+        log->sync->seen = seen_before; /* not told yet */
+        return flushed;
+    }
+    if (announced > 0) {
+        tlr__ring_file_count(&log->ring, TLR__COUNT_GAPS, 1);
+        tlr__ring_file_count(&log->ring, TLR__COUNT_ANNOUNCED, announced);
+    }
+    if (error == 0) tlr__ring_file_count(&log->ring, TLR__COUNT_WRITTEN, 1);
+    return error;
 }
 
 int tlr__sync_write(struct tlr_log *log, const struct tlr_site *site,
                     const struct tlr__site_entry *entry, const struct tlr_category *category,
                     const union tlr_value *values) {
+    struct line line = {.site = site, .entry = entry, .category = category};
+    /* A signal handler's call, inside one of the same thread: it must not wait for itself. */
+    if (tlr__thread_self.writes_sync) return -EDEADLK;
+    tlr__thread_self.writes_sync = true;
     lock(log, site);
-    const int error = write_locked(log, site, entry, category, values);
+    int error = encode(log, &line, values);
+    if (error == 0) error = write_locked(log, &line);
     pthread_mutex_unlock(&log->sync_lock);
+    tlr__thread_self.writes_sync = false;
     return error;
 }

@@ -13,9 +13,10 @@
 int tlr__sync_open(struct tlr_log *log);
 void tlr__sync_close(struct tlr_log *log);
 
-/* Writes one line. Returns 0, or negative errno when the sink failed: the line is lost, counted by
- * the caller, and announced before the next line that succeeds. Thread: any. Blocks: on the lock
- * and on the sink, without limit. */
+/* Writes one line. Returns 0, or negative errno: the line is lost, to be counted by the caller as
+ * laneless, and announced before the next line that succeeds. Thread: any. Blocks: on the lock and
+ * on the sink, without limit. Errors: of the sink; -EMSGSIZE; -ENOMEM; -EDEADLK from a signal
+ * handler inside a call of the same thread. */
 int tlr__sync_write(struct tlr_log *log, const struct tlr_site *site,
                     const struct tlr__site_entry *entry, const struct tlr_category *category,
                     const union tlr_value *values);

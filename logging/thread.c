@@ -14,6 +14,8 @@
 
 _Thread_local struct tlr__thread tlr__thread_self __attribute__((tls_model("initial-exec")));
 
+#define FULL_WAIT_NS_MAX (86400 * TLR_NS_PER_S) /* what fits into ticks of any rate */
+
 static pthread_key_t end_key;
 static pthread_once_t end_key_made = PTHREAD_ONCE_INIT;
 
@@ -129,6 +131,7 @@ void tlr__thread_leave(unsigned index) {
         tlr__lane_shut(producer);
         /* The slot is freed with the lane: records still to be written bear its name. */
         atomic_store_explicit(&producer->shared->state, TLR__LANE_RETIRED, memory_order_release);
+        tlr__wakeup_published(producer->wake, TLR__ASLEEP);
     } else {
         tlr__slot_free(&log->ring.slots[producer->index]);
     }
@@ -168,7 +171,7 @@ int tlr_thread_attach(struct tlr_log *log, const char *name, enum tlr_role role)
 
 int tlr_thread_full_wait_set(uint64_t wait_ns) {
     if (tlr__thread_self.role == TLR_ROLE_LOOP && wait_ns != 0) return -EPERM;
-    tlr__thread_self.full_wait_ns = wait_ns;
+    tlr__thread_self.full_wait_ns = wait_ns < FULL_WAIT_NS_MAX ? wait_ns : FULL_WAIT_NS_MAX;
     return 0;
 }
 

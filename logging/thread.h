@@ -17,6 +17,7 @@ struct tlr__thread {
     int tid;
     char name[TLR_THREAD_NAME_BYTES];
     uint64_t full_wait_ns;
+    bool writes_sync; /* holds a synchronous log's lock */
     uint64_t sync_lines;
     struct tlr_thread_counts counts; /* `lines` is computed */
     /* What the slot shows. */

@@ -1,5 +1,6 @@
 #include "writer.h"
 
+#include "deadline.h"
 #include "format.h"
 #include "gap.h"
 #include "merge.h"
@@ -15,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #define FLUSH_BYTES (64u * 1024u)        /* lanes get room back this often under load */
 #define HELD_NS_MAX (20 * TLR_NS_PER_MS) /* how long a record in progress holds the others up */
@@ -323,8 +323,9 @@ static int look(struct writer *writer, bool stopping, uint64_t *records) {
     *records = 0;
     tlr__clock_follow();
     tlr__clock_line_copy(&writer->ring->header->clock, tlr__clock_process_line());
-    for (unsigned i = 0; i < writer->ring->lane_count; i++) refresh_name(writer, i);
     tlr__merge_begin(&writer->merge);
+    /* After the look: whoever wrote what it found has its name in the slot by now. */
+    for (unsigned i = 0; i < writer->ring->lane_count; i++) refresh_name(writer, i);
     int error = drain(writer, records);
     if (error == 0) error = settle_lanes(writer);
     if (error == 0) error = settle_laneless(writer, stopping);
@@ -342,6 +343,8 @@ static bool nothing_to_do(void *user) {
     for (unsigned i = 0; i < writer->ring->lane_count; i++) {
         const struct tlr__lane *lane = &writer->ring->lanes[i];
         if (tlr__lane_head(lane) != writer->merge.cursors[i].read) return false;
+        if (atomic_load_explicit(&lane->state, memory_order_acquire) == TLR__LANE_RETIRED)
+            return false;
         if (atomic_load_explicit(&lane->lost, memory_order_acquire) != writer->lanes[i].seen.lost)
             return false;
     }
@@ -382,7 +385,8 @@ static void run(struct writer *writer) {
     for (;;) {
         const bool stopping = atomic_load_explicit(&log->stop, memory_order_acquire) != 0;
         uint64_t records = 0;
-        if (look(writer, stopping, &records) != 0) return;
+        /* Out of memory is no reason to end: the next look may find some. */
+        if (look(writer, stopping, &records) == -ETIMEDOUT) return;
         reopen_if_asked(writer);
         if (stopping && records == 0 && writer->held_since == 0) return;
         idle = records > 0 ? 0 : idle + 1;
@@ -407,6 +411,10 @@ static void *writer_main(void *user) {
     prctl(PR_SET_NAME, name, 0, 0, 0);
     tlr_thread_attach(NULL, name, TLR_ROLE_WRITER);
     tlr__thread_take_slot(log, log->ring.slot_count - 1);
+    pthread_mutex_lock(&log->progress_lock);
+    log->writer_runs = true;
+    pthread_cond_broadcast(&log->progress);
+    pthread_mutex_unlock(&log->progress_lock);
     run(writer);
     tlr__thread_self.home = NULL;
     tlr__thread_self.block = NULL;
@@ -450,19 +458,16 @@ int tlr__writer_start(struct tlr_log *log) {
     if (error != 0) {
         free_writer(writer);
         tlr__log_state_release(log);
+        return error;
     }
-    return error;
-}
-
-static uint64_t monotonic_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * TLR_NS_PER_S + (uint64_t)now.tv_nsec;
+    pthread_mutex_lock(&log->progress_lock);
+    while (!log->writer_runs) pthread_cond_wait(&log->progress, &log->progress_lock);
+    pthread_mutex_unlock(&log->progress_lock);
+    return 0;
 }
 
 static bool wait_for_end(struct tlr_log *log, uint64_t deadline_ns) {
-    const struct timespec deadline = {.tv_sec = (time_t)(deadline_ns / TLR_NS_PER_S),
-                                      .tv_nsec = (long)(deadline_ns % TLR_NS_PER_S)};
+    const struct timespec deadline = tlr__deadline_timespec(deadline_ns);
     pthread_mutex_lock(&log->progress_lock);
     int error = 0;
     while (!log->writer_ended && error == 0)
@@ -477,7 +482,7 @@ bool tlr__writer_stop(struct tlr_log *log, uint64_t deadline_ns) {
     tlr__wakeup_wake(&log->ring.header->wake);
     if (!wait_for_end(log, deadline_ns)) {
         atomic_store_explicit(&log->abandon, 1, memory_order_release);
-        if (!wait_for_end(log, monotonic_ns() + ABANDON_NS)) {
+        if (!wait_for_end(log, tlr__deadline_after(ABANDON_NS))) {
             /* Stuck in the kernel (a frozen disk): it keeps its reference, and so its memory. */
             pthread_detach(log->writer);
             return false;

@@ -18,6 +18,8 @@ static void refuse(struct tlr__loop *loop) {
  * spin. The reserve makes room to accept it and hang up. */
 static int refuse_with_reserve(struct tlr__loop *loop) {
     struct tlr__acceptor *acceptor = &loop->acceptor;
+    /* Another thread took it last time, in the moment between: perhaps there is one again. */
+    if (acceptor->reserve < 0) acceptor->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (acceptor->reserve < 0) return -EMFILE;
     close(acceptor->reserve);
     const int descriptor = accept4(acceptor->descriptor, NULL, NULL, SOCK_CLOEXEC);

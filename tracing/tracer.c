@@ -45,6 +45,7 @@ static int make_directory(const char *path) {
 static int open_log(struct tlr_log **log, const struct tlr_tracer_options *options) {
     const struct tlr_log_options log_options = {
         .name = options->name ? options->name : "trace",
+        .is_private = 1,
         .path = options->directory,
         .format = TLR_FORMAT_SEGMENT,
         .ring_directory = options->ring_directory,

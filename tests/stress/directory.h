@@ -31,4 +31,18 @@ static inline void directory_remove(const struct directory *directory) {
     rmdir(directory->path);
 }
 
+/* The directory of the test that runs: cmocka's set-up and tear-down. */
+static struct directory directory;
+
+static inline int directory_set_up(void **state) {
+    (void)state;
+    return directory_make(&directory);
+}
+
+static inline int directory_tear_down(void **state) {
+    (void)state;
+    directory_remove(&directory);
+    return 0;
+}
+
 #endif

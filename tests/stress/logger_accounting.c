@@ -13,19 +13,6 @@
 #define FLUSH_DEADLINE_NS (30 * TLR_NS_PER_S)
 #define PRODUCERS 4
 
-static struct directory directory;
-
-static int set_up(void **state) {
-    (void)state;
-    return directory_make(&directory);
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    directory_remove(&directory);
-    return 0;
-}
-
 /* The laws, when all producers have ended and the log was flushed. */
 static void assert_stats_balance(const struct producer *total, const struct tlr_log_stats *stats) {
     assert_int_equal(total->attempted, stats->written + lines_dropped(stats));
@@ -132,12 +119,16 @@ static void test_slow_reader_of_a_pipe(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_flooded_lanes_lose_only_what_is_announced, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_records_too_large_are_told_apart, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_threads_without_a_lane_are_counted, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_roomy_lanes_lose_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_slow_reader_of_a_pipe, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_flooded_lanes_lose_only_what_is_announced,
+                                        directory_set_up, directory_tear_down),
+        cmocka_unit_test_setup_teardown(test_records_too_large_are_told_apart, directory_set_up,
+                                        directory_tear_down),
+        cmocka_unit_test_setup_teardown(test_threads_without_a_lane_are_counted, directory_set_up,
+                                        directory_tear_down),
+        cmocka_unit_test_setup_teardown(test_roomy_lanes_lose_nothing, directory_set_up,
+                                        directory_tear_down),
+        cmocka_unit_test_setup_teardown(test_slow_reader_of_a_pipe, directory_set_up,
+                                        directory_tear_down),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,19 +16,6 @@
 #define DEADLINE_NS (30 * TLR_NS_PER_S)
 #define PRODUCERS 4
 
-static struct directory directory;
-
-static int set_up(void **state) {
-    (void)state;
-    return directory_make(&directory);
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    directory_remove(&directory);
-    return 0;
-}
-
 static off_t file_size(const char *path) {
     struct stat file;
     return stat(path, &file) == 0 ? file.st_size : -1;
@@ -238,14 +225,18 @@ static void test_many_lives(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_closing_under_producers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_closing_under_waiting_producers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_closing_under_producers, directory_set_up,
+                                        directory_tear_down),
+        cmocka_unit_test_setup_teardown(test_closing_under_waiting_producers, directory_set_up,
+                                        directory_tear_down),
         cmocka_unit_test(test_closing_ends_waits),
-        cmocka_unit_test_setup_teardown(test_reopening_under_producers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_stuck_fifo, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_fifo_without_reader, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reopening_under_producers, directory_set_up,
+                                        directory_tear_down),
+        cmocka_unit_test_setup_teardown(test_stuck_fifo, directory_set_up, directory_tear_down),
+        cmocka_unit_test_setup_teardown(test_fifo_without_reader, directory_set_up,
+                                        directory_tear_down),
         cmocka_unit_test(test_stuck_inherited_pipe),
-        cmocka_unit_test_setup_teardown(test_many_lives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_lives, directory_set_up, directory_tear_down),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);

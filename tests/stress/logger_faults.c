@@ -19,19 +19,6 @@
 
 #define DEADLINE_NS (30 * TLR_NS_PER_S)
 
-static struct directory directory;
-
-static int set_up(void **state) {
-    (void)state;
-    return directory_make(&directory);
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    directory_remove(&directory);
-    return 0;
-}
-
 static struct tlr_log *open_log(const char *path, size_t lane_bytes) {
     struct tlr_log *log;
     const struct tlr_log_options options = {.path = path, .lane_bytes = lane_bytes};
@@ -241,11 +228,16 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full_device_never_harms_callers),
         cmocka_unit_test(test_retries_back_off),
-        cmocka_unit_test_setup_teardown(test_file_size_limit_lifted, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_full_file_system_freed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_fifo_waits_for_its_reader, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_readers_come_and_go, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_reopen_splits_and_loses_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_file_size_limit_lifted, directory_set_up,
+                                        directory_tear_down),
+        cmocka_unit_test_setup_teardown(test_full_file_system_freed, directory_set_up,
+                                        directory_tear_down),
+        cmocka_unit_test_setup_teardown(test_fifo_waits_for_its_reader, directory_set_up,
+                                        directory_tear_down),
+        cmocka_unit_test_setup_teardown(test_readers_come_and_go, directory_set_up,
+                                        directory_tear_down),
+        cmocka_unit_test_setup_teardown(test_reopen_splits_and_loses_nothing, directory_set_up,
+                                        directory_tear_down),
     };
     /* Mounts are this process's own, and go with it. */
     if (unshare(CLONE_NEWNS) == 0) mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);

@@ -15,19 +15,6 @@
 #define PARTS 15
 #define PART_BYTES 4000
 
-static struct directory directory;
-
-static int set_up(void **state) {
-    (void)state;
-    return directory_make(&directory);
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    directory_remove(&directory);
-    return 0;
-}
-
 static char letter_of(unsigned producer, uint64_t sequence) {
     return (char)('a' + (int)((producer + sequence) % 26));
 }
@@ -92,7 +79,8 @@ static void test_large_records_stay_whole(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_large_records_stay_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_large_records_stay_whole, directory_set_up,
+                                        directory_tear_down),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);

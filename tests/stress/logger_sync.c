@@ -15,19 +15,6 @@
 #define DEADLINE_NS (30 * TLR_NS_PER_S)
 #define PRODUCERS 4
 
-static struct directory directory;
-
-static int set_up(void **state) {
-    (void)state;
-    return directory_make(&directory);
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    directory_remove(&directory);
-    return 0;
-}
-
 static void test_threads_write_whole_lines(void **state) {
     (void)state;
     struct producer producers[PRODUCERS], total, model = {.size_limit = 1000};
@@ -153,7 +140,8 @@ static void test_failing_sink_is_counted(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_threads_write_whole_lines, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_threads_write_whole_lines, directory_set_up,
+                                        directory_tear_down),
         cmocka_unit_test(test_stopped_reader_is_told),
         cmocka_unit_test(test_failing_sink_is_counted),
     };

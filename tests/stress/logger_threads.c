@@ -12,19 +12,6 @@
 #define DEADLINE_NS (30 * TLR_NS_PER_S)
 #define AT_ONCE 8
 
-static struct directory directory;
-
-static int set_up(void **state) {
-    (void)state;
-    return directory_make(&directory);
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    directory_remove(&directory);
-    return 0;
-}
-
 static long resident_kib(void) {
     char line[128];
     long kib = 0;
@@ -144,9 +131,10 @@ static void test_lanes_return_after_a_crowd(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_short_threads, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_lanes_go_round, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_lanes_return_after_a_crowd, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_short_threads, directory_set_up, directory_tear_down),
+        cmocka_unit_test_setup_teardown(test_lanes_go_round, directory_set_up, directory_tear_down),
+        cmocka_unit_test_setup_teardown(test_lanes_return_after_a_crowd, directory_set_up,
+                                        directory_tear_down),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,19 +14,6 @@
 #define DEADLINE_NS (60 * TLR_NS_PER_S)
 #define PRODUCERS 4
 
-static struct directory directory;
-
-static int set_up(void **state) {
-    (void)state;
-    return directory_make(&directory);
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    directory_remove(&directory);
-    return 0;
-}
-
 static void test_waiting_producers_lose_nothing(void **state) {
     (void)state;
     struct producer producers[PRODUCERS], total;
@@ -140,10 +127,12 @@ static void test_loops_may_not_wait(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_waiting_producers_lose_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_waiting_producers_lose_nothing, directory_set_up,
+                                        directory_tear_down),
         cmocka_unit_test(test_waiting_behind_a_slow_pipe_loses_nothing),
         cmocka_unit_test(test_deadline_ends_the_wait),
-        cmocka_unit_test_setup_teardown(test_loops_may_not_wait, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_loops_may_not_wait, directory_set_up,
+                                        directory_tear_down),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);

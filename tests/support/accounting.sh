@@ -46,14 +46,21 @@ account() {
         print substr($8, 7), substr($11, 11), substr($6, 6) }' | sort >"$scratch/requests"
     cut -d ' ' -f 1,2 "$scratch/requests" >"$scratch/traced"
 
-    local answered traced lines dropped calls
+    # What the trace itself lost, where the machine kept its writer from running, it announces.
+    local lost
+    lost=$("$TLR" tail -n all -o short "$scratch/trace" |
+        sed -nE 's/.* tailrace +dropped records=([0-9]+) .*/\1/p' | awk '{ n += $1 } END { print n + 0 }')
+
+    local answered traced lines dropped calls missing
     answered=$(wc -l <"$scratch/answered")
     traced=$(wc -l <"$scratch/traced")
     [ "$answered" -gt 1000 ] || fail "only $answered answers"
-    expect "answers that are not in the trace with their thread" "" \
-        "$(comm -23 "$scratch/answered" "$scratch/traced" | head -n 5)"
-    [ $((traced - answered)) -le $connections ] ||
-        fail "$traced requests traced, $answered answered"
+    missing=$(comm -23 "$scratch/answered" "$scratch/traced" | wc -l)
+    [ "$missing" -le "$lost" ] ||
+        fail "$missing answers are not in the trace with their thread, $lost announced as lost: \
+$(comm -23 "$scratch/answered" "$scratch/traced" | head -n 5)"
+    [ $((traced + lost - answered)) -le $connections ] ||
+        fail "$traced requests traced, $lost lost, $answered answered"
 
     lines=$(grep -c ' server\.access ' "$scratch/log")
     dropped=$(sed -nE 's/.* tailrace +dropped records=([0-9]+) .*/\1/p' "$scratch/log" |
@@ -61,6 +68,8 @@ account() {
     lines=$((lines + $(grep -cE ' lab\.a?sync ' "$scratch/log")))
     # Each of three of the five paths makes its handler log one line more.
     calls=$((traced + $(lines_in "$scratch/requests" ' /(loop|pool)/')))
-    expect "calls of the log, against lines and announced drops" $calls $((lines + dropped))
-    echo "$answered answered, $traced traced, $lines lines, $dropped announced as dropped"
+    [ "$lost" -gt 0 ] || # else the calls of some requests are not known
+        expect "calls of the log, against lines and announced drops" $calls $((lines + dropped))
+    echo "$answered answered, $traced traced, $lost of them announced as lost by the trace," \
+        "$lines lines, $dropped announced as dropped"
 }

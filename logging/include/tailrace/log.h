@@ -177,7 +177,9 @@ const struct tlr_context *tlr_context_get(void);
 
 enum tlr_mode {
     TLR_MODE_RING = 0, /* lanes and a writer thread */
-    TLR_MODE_SYNC = 1, /* format and write in the calling thread, under a lock, timed */
+    /* Format and write in the calling thread, under a lock, timed. As with write(2), a pipe whose
+     * reader has gone raises SIGPIPE there, unless the program ignores it. */
+    TLR_MODE_SYNC = 1,
 };
 
 enum tlr_format {
@@ -195,7 +197,8 @@ enum tlr_reason { /* why a record was dropped */
                   TLR_REASON_REENTRANT = 4, /* from a signal handler inside a call */
                   TLR_REASON_CLOSED = 5,    /* the log was closing or not open */
                   TLR_REASON_NO_SITE = 6,   /* more call sites than the dictionary holds */
-                  TLR_REASON_SINK = 7,      /* synchronous mode: the sink failed */
+                  TLR_REASON_SINK =
+                      7, /* synchronous mode: the sink failed; else the writer had no memory */
                   TLR_REASON_COUNT = 8,
 };
 
@@ -204,6 +207,7 @@ const char *tlr_reason_name(enum tlr_reason reason);
 
 struct tlr_log_options { /* zero means default */
     const char *name;    /* of the ring file; default "log" */
+    int is_private;      /* nonzero: never the process's log; only categories bound to it use it */
     const char *path;    /* file, FIFO, or directory of segments; NULL: use fd */
     int fd;              /* inherited descriptor to write to, left open; used if path is NULL */
     enum tlr_mode mode;
@@ -231,8 +235,8 @@ int tlr_log_open(struct tlr_log **log, const struct tlr_log_options *options);
  * by the deadline stay in the ring file.
  * NULL log: no-op, 0. deadline_ns: how long it may take; 0: do not wait.
  * Thread: setup; threads still logging are safe, their calls count as closed.
- * Blocks: up to the deadline. Errors: -ETIMEDOUT: something is left in the ring file, whose path
- * tlr_log_ring_path gave. */
+ * Blocks: up to the deadline (and 100 ms when the sink is stuck). Errors: -ETIMEDOUT: something is
+ * left in the ring file, whose path tlr_log_ring_path gave; -EPERM: it is the parent process's. */
 int tlr_log_close(struct tlr_log *log, uint64_t deadline_ns);
 
 /* Waits until everything accepted before the call is in the sink.

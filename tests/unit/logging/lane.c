@@ -39,10 +39,12 @@ static int tear_down(void **state) {
 static unsigned fill(struct fixture *fixture, enum tlr_level level) {
     unsigned count = 0;
     for (;;) {
-        struct tlr__reserved reserved = tlr__lane_reserve(&fixture->producer, 64, 1);
+        struct tlr__reserved reserved =
+            (tlr__lane_intend(&fixture->producer, 1), tlr__lane_reserve(&fixture->producer, 64));
         if (reserved.header == NULL) {
             if (tlr__lane_extend(&fixture->producer, 64, level, NULL) != 0) return count;
-            reserved = tlr__lane_reserve(&fixture->producer, 64, 1);
+            reserved = (tlr__lane_intend(&fixture->producer, 1),
+                        tlr__lane_reserve(&fixture->producer, 64));
         }
         assert_non_null(reserved.header);
         tlr__lane_publish(&fixture->producer, reserved.end);
@@ -67,7 +69,8 @@ static void test_released_bytes_are_used_again(void **state) {
 static void test_reserved_tells_of_a_record_in_progress(void **state) {
     struct fixture *fixture = *state;
     assert_int_equal(tlr__lane_extend(&fixture->producer, 64, TLR_LEVEL_INFO, NULL), 0);
-    const struct tlr__reserved reserved = tlr__lane_reserve(&fixture->producer, 64, 7);
+    const struct tlr__reserved reserved =
+        (tlr__lane_intend(&fixture->producer, 7), tlr__lane_reserve(&fixture->producer, 64));
     assert_int_equal(atomic_load_explicit(&fixture->lane->reserved, memory_order_acquire), 64);
     assert_int_equal(atomic_load_explicit(&fixture->lane->reserved_site, memory_order_acquire), 7);
     assert_int_equal(tlr__lane_head(fixture->lane), 0);
@@ -79,7 +82,8 @@ static void test_a_shut_lane_takes_nothing(void **state) {
     struct fixture *fixture = *state;
     assert_int_equal(tlr__lane_extend(&fixture->producer, 64, TLR_LEVEL_INFO, NULL), 0);
     tlr__lane_shut(&fixture->producer);
-    assert_null(tlr__lane_reserve(&fixture->producer, 64, 1).header);
+    assert_null((tlr__lane_intend(&fixture->producer, 1), tlr__lane_reserve(&fixture->producer, 64))
+                    .header);
     assert_int_equal(tlr__lane_extend(&fixture->producer, 64, TLR_LEVEL_ERROR, NULL), -ESHUTDOWN);
 }
 

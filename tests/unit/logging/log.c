@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <tailrace/ring.h>
@@ -211,6 +213,69 @@ static void test_a_child_is_kept_out_of_its_parents_lanes(void **state) {
     assert_int_equal(lines_with("parent "), 2);
 }
 
+static void test_a_child_leaves_its_parents_log_alone(void **state) {
+    (void)state;
+    struct tlr_log *log = open_log(&(struct tlr_log_options){.mode = TLR_MODE_SYNC});
+    const pid_t child = fork();
+    if (child == 0) {
+        const int refused = tlr_log_close(log, TLR_NS_PER_S) == -EPERM &&
+                             tlr_log_flush(log, TLR_NS_PER_S) == -EPERM &&
+                             tlr_log_reopen(log) == -EPERM;
+        _exit(refused ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(access(tlr_log_ring_path(log), R_OK), 0);
+    assert_int_equal(tlr_log_close(log, TLR_NS_PER_S), 0);
+}
+
+static void test_no_deadline_is_too_far(void **state) {
+    (void)state;
+    struct tlr_log *log = open_log(&(struct tlr_log_options){0});
+    tlr_info(&unit, "one line");
+    assert_int_equal(tlr_log_flush(log, UINT64_MAX), 0);
+    assert_int_equal(tlr_log_close(log, UINT64_MAX), 0);
+    assert_int_equal(lines_with("one line"), 1);
+}
+
+static void test_an_inherited_descriptor_is_not_reopened(void **state) {
+    (void)state;
+    struct tlr_log *log = open_log(&(struct tlr_log_options){.fd = STDERR_FILENO});
+    assert_int_equal(tlr_log_reopen(log), -ENOTSUP);
+    struct tlr_log_stats stats;
+    tlr_log_stats(log, &stats);
+    assert_int_equal(stats.sink_error, 0);
+    assert_int_equal(tlr_log_close(log, TLR_NS_PER_S), 0);
+}
+
+/* The sink of a synchronous log fails, then works: what was lost is told once, by site and reason.
+ */
+static void test_synchronous_losses_are_told_once(void **state) {
+    (void)state;
+    struct tlr_log *log = open_log(&(struct tlr_log_options){.path = path, .mode = TLR_MODE_SYNC});
+    tlr_category_bind(&other, log);
+    struct rlimit before, tiny = {.rlim_cur = 40};
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    tiny.rlim_max = before.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    tlr_warn(&other,
+             "a line that ends beyond the limit of the file's size"); /* torn at the limit */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tiny), 0);
+    for (int i = 0; i < 3; i++) tlr_warn(&other, "lost i=%d", i);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    tlr_warn(&other, "works again");
+    struct tlr_log_stats stats;
+    tlr_log_stats(log, &stats);
+    assert_int_equal(stats.dropped[TLR_REASON_SINK], 3);
+    assert_int_equal(stats.announced, 3);
+    assert_int_equal(tlr_log_close(log, TLR_NS_PER_S), 0);
+    assert_int_equal(lines_with("dropped records=3 reasons=sink:3 sites=log.c:"), 1);
+    assert_int_equal(lines_with("dropped records="), 1);
+    assert_int_equal(lines_with("lost i="), 0);
+    tlr_category_bind(&other, NULL);
+}
+
 static void test_a_loop_may_not_wait(void **state) {
     (void)state;
     struct tlr_log *log = open_log(&(struct tlr_log_options){0});
@@ -282,6 +347,10 @@ int main(void) {
         TEST(test_calls_are_written_or_dropped_and_told),
         TEST(test_a_stuck_close_keeps_its_deadline_and_its_ring),
         TEST(test_a_child_is_kept_out_of_its_parents_lanes),
+        TEST(test_a_child_leaves_its_parents_log_alone),
+        TEST(test_no_deadline_is_too_far),
+        TEST(test_an_inherited_descriptor_is_not_reopened),
+        TEST(test_synchronous_losses_are_told_once),
         TEST(test_a_loop_may_not_wait),
         TEST(test_a_reopen_follows_a_rename),
         TEST(test_bad_options_are_refused),

@@ -40,10 +40,11 @@ static int tear_down(void **state) {
 
 static uint64_t reserve(struct lanes *lanes, unsigned lane, uint64_t stamp, size_t bytes) {
     struct tlr__producer *producer = &lanes->producers[lane];
-    struct tlr__reserved reserved = tlr__lane_reserve(producer, bytes, 1);
+    struct tlr__reserved reserved =
+        (tlr__lane_intend(producer, 1), tlr__lane_reserve(producer, bytes));
     if (reserved.header == NULL) {
         assert_int_equal(tlr__lane_extend(producer, bytes, TLR_LEVEL_ERROR, NULL), 0);
-        reserved = tlr__lane_reserve(producer, bytes, 1);
+        reserved = (tlr__lane_intend(producer, 1), tlr__lane_reserve(producer, bytes));
     }
     assert_non_null(reserved.header);
     *reserved.header =
