@@ -11,6 +11,7 @@ struct tlr__output {
     struct tlr__sink sink;
     size_t (*line)(const struct tlr_record *record, char *out);
     bool blocking;
+    bool has_path; /* constant: the sink's own path is the writer's */
     char *batch;
     size_t capacity, used, taken; /* [taken, used) has yet to go */
     uint64_t bytes, writes;
@@ -30,6 +31,7 @@ int tlr__output_open(struct tlr__output **output, const struct tlr_log_options *
     } else {
         made->line = options->format == TLR_FORMAT_JSON ? tlr_record_json : tlr_record_text;
         made->blocking = options->mode == TLR_MODE_SYNC;
+        made->has_path = options->path != NULL;
         made->capacity = TLR__OUTPUT_BATCH_BYTES;
         made->batch = malloc(made->capacity);
         error = made->batch == NULL
@@ -120,7 +122,7 @@ void tlr__output_wait(const struct tlr__output *output, bool full, int timeout_m
 }
 
 bool tlr__output_has_path(const struct tlr__output *output) {
-    return output->segments == NULL && output->sink.path != NULL;
+    return output->has_path;
 }
 
 int tlr__output_reopen(struct tlr__output *output) {

@@ -131,7 +131,7 @@ void tlr__thread_leave(unsigned index) {
         tlr__lane_shut(producer);
         /* The slot is freed with the lane: records still to be written bear its name. */
         atomic_store_explicit(&producer->shared->state, TLR__LANE_RETIRED, memory_order_release);
-        tlr__wakeup_published(producer->wake, TLR__ASLEEP);
+        tlr__wakeup_published(&log->ring.header->wake, TLR__ASLEEP);
     } else {
         tlr__slot_free(&log->ring.slots[producer->index]);
     }
