@@ -61,6 +61,12 @@ static inline bool lines_text_holds(const char *text, unsigned producer, uint64_
     return text[size] == '\0';
 }
 
+/* False where the line bears the name of another producer's thread ("p7"). */
+static inline bool lines_thread_fits(const char *line, unsigned producer) {
+    unsigned named;
+    return sscanf(line, "%*s %*s p%u ", &named) != 1 || named == producer;
+}
+
 static inline void lines_check_line(struct lines_check *check, const char *line) {
     unsigned producer, size;
     uint64_t sequence;
@@ -75,7 +81,7 @@ static inline void lines_check_line(struct lines_check *check, const char *line)
     if (record == NULL || strlen(line) < sizeof check->date ||
         sscanf(record, " stress record producer=%u sequence=%" SCNu64 " size=%u text=%n", &producer,
                &sequence, &size, &text) != 3 ||
-        text < 0 || producer >= LINES_PRODUCERS_MAX ||
+        text < 0 || producer >= LINES_PRODUCERS_MAX || !lines_thread_fits(line, producer) ||
         !lines_text_holds(record + text, producer, sequence, size)) {
         if (check->wrong++ == 0)
             snprintf(check->first_wrong, sizeof check->first_wrong, "%.150s", line);

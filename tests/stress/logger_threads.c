@@ -22,10 +22,17 @@ static long resident_kib(void) {
     return kib;
 }
 
-/* Half of the threads attach, the others take their lane at the first call. */
+/* Half of the threads attach, the others take their lane at the first call. Each bears its number,
+ * so that a line under another's name is seen. */
 static void *short_thread(void *argument) {
     struct producer *const producer = argument;
-    if (producer->number % 2 == 0) tlr_thread_attach(producer->log, "short", TLR_ROLE_OTHER);
+    char name[TLR_THREAD_NAME_BYTES];
+    snprintf(name, sizeof name, "p%u", producer->number);
+    if (producer->number % 2 == 0) {
+        tlr_thread_attach(producer->log, name, TLR_ROLE_OTHER);
+    } else {
+        pthread_setname_np(pthread_self(), name);
+    }
     for (unsigned i = 0; i < 3; i++) lines_log(producer->number, ++producer->attempted, 20);
     return NULL;
 }
