@@ -158,7 +158,8 @@ static bool header_plausible(const struct tlr__ring_header *header, uint64_t byt
     if (header->header_bytes != sizeof *header || header->total_bytes != bytes) return false;
     if (header->slot_count == 0 || header->slot_count > 4096 || header->lane_count > 4096)
         return false;
-    if (header->lane_bytes > bytes || (header->lane_bytes & (header->lane_bytes - 1)) != 0)
+    if ((header->lane_count > 0 && header->lane_bytes > bytes) ||
+        (header->lane_bytes & (header->lane_bytes - 1)) != 0)
         return false;
     const struct tlr__ring_header expected = layout((enum tlr_mode)header->mode, header->lane_count,
                                                     header->lane_bytes, header->slot_count);

@@ -73,8 +73,14 @@ start --log /dev/full --trace "$scratch/trace2" --pool 1
 for path in /quick /async /sync /pool/async; do
     expect "$path on a full disk" 200 "$(status_of $path)"
 done
+await 5 grep -q 'full: No space left on device; lines are kept in memory' "$scratch/err" ||
+    fail "a full disk is not told of"
+live=$("$TLR" stalls "$server")
+expect_match "advice on a full disk" 'next +.*they did not wait\. See that the log' "$live"
+if grep -q 'make the reader faster' <<<"$live"; then fail "a full disk has a reader: $live"; fi
 stop_with 3
-said '^tlr serve: log /dev/full '
+said "^tlr serve: log /dev/full takes nothing: [1-9][0-9]* lines .* has no command for"
+said '^tlr serve: log /dev/full: 1 line was dropped while it ran'
 
 # ---- the trace directory goes away while the server runs
 start --log "$scratch/log3" --trace "$scratch/trace3" --pool 1

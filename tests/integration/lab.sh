@@ -55,3 +55,6 @@ expect_match "task-and-quick" '"row":"pool-full","task_on":"pool-[0-9]+","tasks"
 for row in await block pool pool-full; do
     expect_match "table" "^$row " "$(cat "$scratch/table")"
 done
+if grep -q uvicorn "$scratch/table" "$scratch/task"; then
+    fail "figures recorded for a task of 2 s stand beside others"
+fi

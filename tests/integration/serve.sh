@@ -6,6 +6,20 @@ source "$(dirname "$0")/../support/serve.sh"
 
 start --log "$scratch/log" --trace "$scratch/trace" --pool 2
 
+# ---- nothing has stalled yet, and every ring file can be read
+status=0
+live=$("$TLR" stalls --min 10s "$server") || status=$?
+expect "status of a live process without stalls" 1 "$status"
+expect "blank lines before LOGS" 1 "$(grep -B 2 '^LOGS' <<<"$live" | grep -c '^$')"
+
+# ---- the index names every endpoint
+index=$(get / -i)
+expect_match "/" '^Content-Type: text/plain' "$index"
+for path in /quick /sync /async /loop/sync /loop/async /pool/sync /pool/async '/task\?mode=await' \
+    '/cpu\?ms=N&where=pool' /echo /scope /threads; do
+    expect_match "/" "^(GET|POST) $path" "$index"
+done
+
 # ---- answers and threads
 declare -A thread=([/sync]=pool [/async]=loop [/loop/sync]=loop [/loop/async]=loop
     [/pool/sync]=pool [/pool/async]=pool)
@@ -126,3 +140,27 @@ others+=($!)
 await 10 grep -q 'Async log' "$scratch/read" || fail "the reader that came late got nothing"
 stop
 expect "lines that a late reader got" 2 "$(grep -c 'Async log' "$scratch/read")"
+
+# ---- it is served to this machine alone unless told otherwise, and says where it is
+"$TLR" serve --port any --admin-port any --log "$scratch/log4" --ring-dir "$scratch/none/ring" \
+    >"$scratch/out" 2>"$scratch/err" &
+server=$!
+await 20 listens || fail "the server does not listen"
+said '^tlr serve: listening on http://127\.0\.0\.1:[0-9]+, '
+said '^tlr serve: no ring file in .*/none/ring: No such file or directory; `tlr stalls '"$server"'`'
+stop
+start --host 0.0.0.0 --log "$scratch/log4"
+said '^tlr serve: listening on http://0\.0\.0\.0:[0-9]+, '
+stop
+
+# ---- a sink that begins to fail, and one that works again, are told of once
+mkfifo "$scratch/unread"
+start --log "$scratch/unread" --pool 1
+get /async >/dev/null
+await 5 grep -q 'unread: nobody reads this FIFO; lines are kept in memory' "$scratch/err" ||
+    fail "a FIFO that nobody reads is not told of"
+cat "$scratch/unread" >"$scratch/read2" &
+others+=($!)
+await 5 grep -q 'unread: works again' "$scratch/err" || fail "that it works again is not told of"
+stop
+expect "notices of the sink" 2 "$(grep -c 'unread: ' "$scratch/err")"

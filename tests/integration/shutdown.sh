@@ -27,6 +27,7 @@ for signal in TERM INT; do
     wait "$server" || status=$?
     server=
     expect "exit status after SIG$signal" 0 "$status"
+    said '^tlr serve: stopping: 2 requests under way, at most 5\.0 s; a second signal stops at once'
     expect "answers to requests under way" 2 "$(grep -o '"ms":700' "$scratch/replies" | wc -l)"
     expect "their access lines" 2 "$(grep -c 'GET /task.* status=200 ' "$scratch/log")"
     rm "$scratch/log"
@@ -37,6 +38,7 @@ start --log "$scratch/log" --pool 2
 curl -sS -o /dev/null -w '%{http_code}\n' "$base/async?[1-200]" "$base/pool/sync?[1-200]" \
     >"$scratch/codes"
 stop
+expect "lines said of a quiet end" 1 "$(wc -l <"$scratch/err")"
 answered=$(grep -c 200 "$scratch/codes")
 expect "answers" 400 "$answered"
 expect "access lines" "$answered" "$(grep -c ' server.access ' "$scratch/log")"

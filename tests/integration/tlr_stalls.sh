@@ -98,3 +98,19 @@ printf '%64s' '' | dd of="$segment" bs=1 seek=300 conv=notrunc 2>/dev/null
 status=0
 "$TLR" stalls "$scratch/trace" >/dev/null 2>&1 || status=$?
 expect "status of a damaged trace" 3 $status
+
+# ---- a handler that computes holds up its loop, and is seen while it does
+start --log "$scratch/lines2" --trace "$scratch/trace2"
+get '/cpu?ms=2000&where=loop' >/dev/null &
+computing=$!
+others+=("$computing")
+computes() {
+    live=$("$TLR" stalls "$server") && grep -q 'loop-0, tid [0-9]*: in a handler for ' <<<"$live"
+}
+await 2 computes || fail "a handler that computes is not seen: $live"
+expect_match "computing" 'site +.*endpoints\.c:[0-9]+ in cpu' "$live"
+expect_match "computing" 'why +this handler has not returned' "$live"
+expect_match "computing, as JSON" '"thread":"loop-0",.*"state":"running",.*"function":"cpu"' \
+    "$("$TLR" stalls --json "$server")"
+wait "$computing"
+stop

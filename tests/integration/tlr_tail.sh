@@ -91,6 +91,13 @@ status=0
 expect "status" 2 $status
 expect "notice" 'tlr tail: none: No such file or directory' "$(cat notice)"
 expect_match "the rest" '^no form at all$' "$(cat out)"
+printf 'tlrring\n\001\0\0\0rest' >log.1.ring
+status=0
+"$TLR" tail log.1.ring >out 2>notice || status=$?
+expect "status of a ring file" 2 $status
+expect "output of a ring file" '' "$(cat out)"
+expect_match "notice" '^tlr tail: log\.1\.ring: a ring file, not a log' "$(cat notice)"
+expect "lines said of a ring file" 1 "$(wc -l <notice)"
 status=0
 "$TLR" tail text >/dev/full 2>notice || status=$?
 expect "status of a full disk" 2 $status

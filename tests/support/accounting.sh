@@ -49,7 +49,8 @@ account() {
     # What the trace itself lost, where the machine kept its writer from running, it announces.
     local lost
     lost=$("$TLR" tail -n all -o short "$scratch/trace" |
-        sed -nE 's/.* tailrace +dropped records=([0-9]+) .*/\1/p' | awk '{ n += $1 } END { print n + 0 }')
+        sed -nE 's/.* tailrace +dropped records=([0-9]+) .*/\1/p' |
+        awk '{ n += $1 } END { print n + 0 }')
 
     local answered traced lines dropped calls missing
     answered=$(wc -l <"$scratch/answered")

@@ -356,6 +356,10 @@ static int help_run(const struct tlr__cli_command *const *commands, int argc, ch
     }
     argc -= man;
     argv += man;
+    if (argc == 1 && !man &&
+        (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h") || !strcmp(argv[0], "help") ||
+         !strcmp(argv[0], "version")))
+        argc = 0;
     if (argc > 1) return tlr__cli_error("help: too many arguments (expected [--man] [COMMAND])");
     if (argc == 0) {
         if (man)
@@ -401,7 +405,7 @@ int tlr__cli_main(const struct tlr__cli_command *const *commands, int argc, char
     running_command = NULL;
     if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
         status = help_run(commands, argc - 2, argv + 2);
-    } else if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
+    } else if (!strcmp(name, "--version") || !strcmp(name, "-V") || !strcmp(name, "version")) {
         printf("tlr (tailrace) %s\n", TLR_VERSION);
         status = TLR__CLI_FOUND;
     } else if (name[0] == '-') {

@@ -81,7 +81,7 @@ struct tlr__cli_command {
 };
 
 /* Runs the program: finds argv[1] in `commands` (ended by NULL), parses, runs. Also answers --help,
- * --version, `help [COMMAND]`, `help --man [COMMAND]` and `help --completion bash`.
+ * --version, `version`, `help [COMMAND]`, `help --man [COMMAND]` and `help --completion bash`.
  * Returns the exit status. Thread: main. */
 int tlr__cli_main(const struct tlr__cli_command *const *commands, int argc, char **argv);
 

@@ -9,6 +9,15 @@ enum { HELP_COLUMN = 28 };
 static const char statuses[] =
     "Exit status: 0 found or done, 1 nothing found, 2 error, 3 done in part.";
 
+static const char duration_form[] =
+    "Durations: 10us, 500ms, 3s, 2m, 1h; a number alone is seconds.";
+
+static int takes_duration(const struct tlr__cli_command *command) {
+    for (unsigned i = 0; i < command->option_count; i++)
+        if (command->options[i].type == TLR__CLI_DURATION) return 1;
+    return 0;
+}
+
 /* ---- terminal ------------------------------------------------------------------------------ */
 
 /* "  -n, --lines=N" */
@@ -67,6 +76,7 @@ void tlr__cli_help_command(const struct tlr__cli_command *command, FILE *out) {
     fputs("\nOptions:\n", out);
     for (unsigned i = 0; i < command->option_count; i++) option_print(&command->options[i], out);
     option_print(&help, out);
+    if (takes_duration(command)) fprintf(out, "\n%s\n", duration_form);
     if (command->examples) {
         fputs("\nExamples:\n", out);
         lines_print(command->examples, "  ", out);
@@ -82,11 +92,12 @@ void tlr__cli_help_overview(const struct tlr__cli_command *const *commands, FILE
     for (; *commands; commands++)
         fprintf(out, "  %-10s%s\n", (*commands)->name, (*commands)->summary);
     fprintf(out,
-            "\n  %-10s%s\n  %-10s%s\n  %-10s%s\n\n"
+            "\n  %-10s%s\n  %-10s%s\n  %-10s%s\n  %-10s%s\n\n"
             "tlr COMMAND --help tells a command's options.\n%s\n",
             "help", "this help, or a command's: help [COMMAND]", "",
             "its man page: help --man [COMMAND] | man -l -", "",
-            "completion: source <(tlr help --completion bash)", statuses);
+            "completion: source <(tlr help --completion bash)", "version", "this program's version",
+            statuses);
 }
 
 /* ---- man ----------------------------------------------------------------------------------- */
@@ -151,6 +162,7 @@ void tlr__cli_help_man(const struct tlr__cli_command *command, FILE *out) {
     }
     fputs(".SH OPTIONS\n", out);
     for (unsigned i = 0; i < command->option_count; i++) man_option(&command->options[i], out);
+    if (takes_duration(command)) fprintf(out, ".PP\n%s\n", duration_form);
     if (command->examples) {
         fputs(".SH EXAMPLES\n.nf\n", out);
         man_text(command->examples, out);
@@ -195,7 +207,7 @@ void tlr__cli_help_completion(const struct tlr__cli_command *const *commands, FI
           "        COMPREPLY=($(compgen -W \"",
           out);
     for (unsigned i = 0; commands[i]; i++) fprintf(out, "%s ", commands[i]->name);
-    fputs("help --help --version\" -- \"$word\"))\n"
+    fputs("help version --help --version\" -- \"$word\"))\n"
           "        return\n"
           "    fi\n"
           "    case ${COMP_WORDS[1]},$before in\n",

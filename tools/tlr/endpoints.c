@@ -286,12 +286,39 @@ static void threads(struct tlr_exchange *exchange, void *user) {
     answer_end(&answer, exchange);
 }
 
+/* ---- the index ----------------------------------------------------------------------------- */
+
+static void list_endpoints(struct tlr_exchange *exchange, void *user) {
+    static const char text[] =
+        "GET /                      this list\n"
+        "GET /quick                 answers at once, on the loop: it suffers when the loop waits\n"
+        "GET /sync                  logs synchronously in the pool\n"
+        "GET /async                 logs through the ring on the loop\n"
+        "GET /loop/sync             logs synchronously on the loop: the mistake; a stuck log holds "
+        "up everyone\n"
+        "GET /loop/async            logs through the ring on the loop: never waits for the log\n"
+        "GET /pool/sync             logs synchronously in the pool: a stuck log uses the pool up\n"
+        "GET /pool/async            logs through the ring in the pool: never waits for the log\n"
+        "GET /task?mode=await&ms=N  waits N ms with a timer: holds up nobody\n"
+        "GET /task?mode=block&ms=N  sleeps N ms on the loop: holds up all of its connections\n"
+        "GET /task?mode=pool&ms=N   sleeps N ms in the pool: takes one of its threads\n"
+        "GET /cpu?ms=N&where=loop   computes for N ms on the loop: holds up all of its "
+        "connections\n"
+        "GET /cpu?ms=N&where=pool   computes for N ms in the pool: takes one of its threads\n"
+        "POST /echo                 gives the body back\n"
+        "GET /scope                 what the server saw of this request, with its trace id\n"
+        "GET /threads               what each thread does now, where, and for how long\n";
+    (void)user;
+    tlr_response_text(exchange, 200, "text/plain", text, sizeof text - 1);
+}
+
 /* ---- routes -------------------------------------------------------------------------------- */
 
 int tlr__endpoints_add(struct tlr_server *server, const struct tlr__endpoints *endpoints) {
     if (endpoints->sync_log != NULL) tlr_category_bind(&lab_sync, endpoints->sync_log);
     void *user = (void *)endpoints;
     const int errors[] = {
+        tlr_server_route(server, "GET", "/", TLR_ON_LOOP, list_endpoints, NULL),
         tlr_server_route(server, "GET", "/sync", TLR_ON_POOL, log_synchronously, NULL),
         tlr_server_route(server, "GET", "/async", TLR_ON_LOOP, log_asynchronously, NULL),
         tlr_server_route(server, "GET", "/loop/sync", TLR_ON_LOOP, log_synchronously, NULL),

@@ -12,8 +12,7 @@ enum { FIRST, FURTHER, DONE };
 enum { DEPTH_MAX = 64 };
 
 static void blanks_skip(struct tlr__json_scan *scan) {
-    while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\t' || *scan->at == '\r'))
-        scan->at++;
+    while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\t')) scan->at++;
 }
 
 static int byte_take(struct tlr__json_scan *scan, char byte) {
@@ -66,7 +65,7 @@ static int nested_skip(struct tlr__json_scan *scan) {
 }
 
 static int is_plain_end(char byte) {
-    return byte == ',' || byte == '}' || byte == ' ' || byte == '\t' || byte == '\r';
+    return byte == ',' || byte == '}' || byte == ' ' || byte == '\t';
 }
 
 static int plain_take(struct tlr__json_scan *scan, struct tlr__json_scan_member *member) {

@@ -139,9 +139,10 @@ static void own_stalls_print(const struct tlr__req *req) {
     for (size_t i = 0; i < req->stall_count; i++) {
         const struct tlr_stall *stall = &req->stalls[i].stall;
         printf("  %s %s (%s) at ", took(stall->duration_ns),
-               tlr__stalls_advice_activity(stall->cause), tlr_cause_name(stall->cause));
+               tlr__stalls_advice_activity(stall->cause, stall->role),
+               tlr_cause_name(stall->cause));
         stall_print(&req->stalls[i]);
-        printf("    next: %s\n", tlr__stalls_advice(stall->cause, stall->role));
+        printf("    next: %s\n", tlr__stalls_advice(stall->cause, stall->role, stall->target));
     }
 }
 
@@ -162,7 +163,7 @@ static void victim_print(const struct tlr__req *req, const struct tlr__trace_req
     }
     const struct tlr_stall *stall = &hurt->stall.stall;
     printf(":\n  %s %s (%s) at ", took(stall->duration_ns),
-           tlr__stalls_advice_activity(stall->cause), tlr_cause_name(stall->cause));
+           tlr__stalls_advice_activity(stall->cause, stall->role), tlr_cause_name(stall->cause));
     stall_print(&hurt->stall);
     if (!hurt->stall.trace[0]) return;
     fputs("    in request ", stdout);

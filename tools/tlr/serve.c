@@ -2,6 +2,7 @@
  */
 #include "cli.h"
 #include "endpoints.h"
+#include "sink_watch.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,11 +11,14 @@
 #include <string.h>
 #include <tailrace/ring.h>
 #include <tailrace/server.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
-#define RING_BYTES (8u << 20) /* of a log, and of the trace: a small container has 64 MB */
+/* Of the log, and of the trace, at most: a small container has 64 MB for both. */
+#define RING_BYTES (16u << 20)
 #define LANE_BYTES_MIN (64u << 10)
+#define MOMENT_NS (200 * TLR_NS_PER_MS)
 
 static struct {
     const char *host, *log, *trace, *ring_directory;
@@ -22,7 +26,7 @@ static struct {
     uint64_t loops, pool, pool_queue, lane_bytes, stop_ns;
     int format, level, no_access_log, sync_log;
 } arguments = {
-    .host = "0.0.0.0",
+    .host = "127.0.0.1",
     .log = "-",
     .port = 8080,
     .admin_port = 9901,
@@ -48,8 +52,8 @@ static const struct tlr__cli_option options[] = {
      .type = TLR__CLI_STRING,
      .argument = "ADDRESS",
      .store.string = &arguments.host,
-     .default_text = "0.0.0.0",
-     .help = "serve on this numeric address"},
+     .default_text = "127.0.0.1",
+     .help = "serve on this numeric address; 0.0.0.0: on all, to everyone"},
     {.name = "admin-port",
      .type = TLR__CLI_PORT,
      .argument = "N",
@@ -123,7 +127,7 @@ static const struct tlr__cli_option options[] = {
      .store.number = &arguments.lane_bytes,
      .min = 4096,
      .max = 64 << 20,
-     .default_text = "8M for all threads together",
+     .default_text = "a share of 16M, at least 64K",
      .help = "log memory of a thread, a power of two"},
     {.name = "ring-dir",
      .type = TLR__CLI_STRING,
@@ -139,12 +143,20 @@ static const struct tlr__cli_option options[] = {
      .help = "on SIGTERM, wait so long for requests under way, and again for the log"},
 };
 
+enum { WATCH_LOG, WATCH_SYNC_LOG, WATCH_TRACE, WATCH_COUNT };
+
 struct service {
     struct tlr_log *log, *sync_log;
     struct tlr_tracer *tracer;
     struct tlr_server *server;
     struct tlr__endpoints endpoints;
+    struct tlr__sink_watch watches[WATCH_COUNT];
+    uint64_t lines_dropped; /* by the logs that were closed */
 };
+
+static const char *log_destination(void) {
+    return strcmp(arguments.log, "-") == 0 ? "on the standard output" : arguments.log;
+}
 
 /* ---- start --------------------------------------------------------------------------------- */
 
@@ -228,19 +240,53 @@ static int start_server(struct service *service) {
     return 0;
 }
 
-/* What a client on this machine can type. */
-static const char *reachable_host(void) {
-    return strcmp(arguments.host, "0.0.0.0") == 0 ? "127.0.0.1" : arguments.host;
+static void announce(const struct service *service) {
+    int is_ipv6 = strchr(arguments.host, ':') != NULL;
+    tlr__cli_notice("listening on http://%s%s%s:%d, admin http://127.0.0.1:%d, %u loop%s, "
+                    "%u pool thread%s, log %s, trace %s",
+                    is_ipv6 ? "[" : "", arguments.host, is_ipv6 ? "]" : "",
+                    tlr_server_port(service->server), tlr_server_admin_port(service->server),
+                    (unsigned)arguments.loops, arguments.loops == 1 ? "" : "s",
+                    (unsigned)arguments.pool, arguments.pool == 1 ? "" : "s", log_destination(),
+                    arguments.trace != NULL ? arguments.trace : "off");
 }
 
-static void announce(const struct service *service) {
-    tlr__cli_notice("listening on http://%s:%d, admin http://127.0.0.1:%d, %u loop%s, "
-                    "%u pool threads, log %s, trace %s",
-                    reachable_host(), tlr_server_port(service->server),
-                    tlr_server_admin_port(service->server), (unsigned)arguments.loops,
-                    arguments.loops == 1 ? "" : "s", (unsigned)arguments.pool,
-                    strcmp(arguments.log, "-") == 0 ? "on the standard output" : arguments.log,
-                    arguments.trace != NULL ? arguments.trace : "off");
+/* ---- what goes wrong meanwhile ------------------------------------------------------------- */
+
+static void watch_sinks(struct service *service, char *log_name, char *trace_name, size_t size) {
+    static const char kept[] = "lines are kept in memory and dropped when it is full";
+    static const char lost[] = "lines that are written synchronously are lost";
+    snprintf(log_name, size, "log %s", log_destination());
+    snprintf(trace_name, size, "trace %s", arguments.trace != NULL ? arguments.trace : "off");
+    service->watches[WATCH_LOG] = (struct tlr__sink_watch){
+        .log = service->log, .name = log_name, .meanwhile = arguments.sync_log ? lost : kept};
+    service->watches[WATCH_SYNC_LOG] =
+        (struct tlr__sink_watch){.log = service->sync_log, .name = log_name, .meanwhile = lost};
+    if (service->tracer != NULL)
+        service->watches[WATCH_TRACE] = (struct tlr__sink_watch){
+            .log = tlr_tracer_log(service->tracer),
+            .name = trace_name,
+            .meanwhile = "records are kept in memory and dropped when it is full"};
+}
+
+static void look_at_sinks(struct service *service) {
+    for (unsigned i = 0; i < WATCH_COUNT; i++) tlr__sink_watch_look(&service->watches[i]);
+}
+
+/* Once: all rings are made in the same directory. */
+static void say_if_private(const struct service *service) {
+    char directory[64];
+    snprintf(directory, sizeof directory, "/dev/shm/tailrace-%u", (unsigned)geteuid());
+    for (unsigned i = 0; i < WATCH_COUNT; i++) {
+        struct tlr_log_stats stats;
+        if (service->watches[i].log == NULL) continue;
+        tlr_log_stats(service->watches[i].log, &stats);
+        if (stats.ring_private == 0) continue;
+        tlr__cli_notice("no ring file in %s: %s; `tlr stalls %d` cannot look in",
+                        arguments.ring_directory != NULL ? arguments.ring_directory : directory,
+                        strerror(-stats.ring_private), (int)getpid());
+        return;
+    }
 }
 
 /* ---- signals ------------------------------------------------------------------------------- */
@@ -261,9 +307,14 @@ static void reopen_logs(const struct service *service) {
     if (error < 0) tlr__cli_notice("log %s: not reopened: %s", arguments.log, strerror(-error));
 }
 
-static void wait_for_stop(const struct service *service, const sigset_t *awaited) {
-    int number;
-    while (sigwait(awaited, &number) == 0 && number == SIGHUP) reopen_logs(service);
+static void wait_for_stop(struct service *service, const sigset_t *awaited) {
+    const struct timespec second = {.tv_sec = 1};
+    for (;;) {
+        int number = sigtimedwait(awaited, NULL, &second);
+        if (number == SIGTERM || number == SIGINT) break;
+        if (number == SIGHUP) reopen_logs(service);
+        look_at_sinks(service);
+    }
     /* From here on the next one ends the process at once: the ring file keeps what is in it. */
     pthread_sigmask(SIG_UNBLOCK, awaited, NULL);
 }
@@ -289,15 +340,37 @@ static uint64_t lines_left(const char *ring_path, uint64_t *bytes) {
     return lines > stats.written ? lines - stats.written : 0;
 }
 
-static int close_log(struct tlr_log *log) {
-    char *ring_path = log != NULL ? strdup(tlr_log_ring_path(log)) : NULL;
-    int error = tlr_log_close(log, arguments.stop_ns);
+static double seconds(uint64_t ns) {
+    return (double)ns / 1e9;
+}
+
+/* Waits a moment first, so that a usual end is silent and a long one is explained. */
+static int close_patiently(struct tlr_log *log) {
+    uint64_t left_ns = arguments.stop_ns;
+    if (left_ns > MOMENT_NS && tlr_log_flush(log, MOMENT_NS) == -ETIMEDOUT) {
+        left_ns -= MOMENT_NS;
+        tlr__cli_notice("stopping: log %s has not taken all lines, at most %.1f s; a second signal "
+                        "stops at once",
+                        log_destination(), seconds(left_ns));
+    }
+    return tlr_log_close(log, left_ns);
+}
+
+static int close_log(struct service *service, struct tlr_log *log) {
+    struct tlr_log_stats stats;
+    if (log == NULL) return 0;
+    char *ring_path = strdup(tlr_log_ring_path(log));
+    tlr_log_stats(log, &stats);
+    for (int i = 0; i < TLR_REASON_COUNT; i++) service->lines_dropped += stats.dropped[i];
+    int error = close_patiently(log);
     if (error == -ETIMEDOUT && ring_path != NULL && ring_path[0] != '\0') {
         uint64_t bytes, lines = lines_left(ring_path, &bytes);
-        tlr__cli_notice("log %s takes nothing: %llu lines (%llu bytes) stay in %s", arguments.log,
-                        (unsigned long long)lines, (unsigned long long)bytes, ring_path);
+        tlr__cli_notice("log %s takes nothing: %llu lines (%llu bytes) stay in %s, for a recovery "
+                        "that this version has no command for",
+                        log_destination(), (unsigned long long)lines, (unsigned long long)bytes,
+                        ring_path);
     } else if (error < 0) {
-        tlr__cli_notice("log %s: %s; lines were lost", arguments.log, strerror(-error));
+        tlr__cli_notice("log %s: %s; lines were lost", log_destination(), strerror(-error));
     }
     free(ring_path);
     return error;
@@ -307,16 +380,33 @@ static int close_log(struct tlr_log *log) {
 static int close_all(struct service *service) {
     int error = tlr_tracer_close(service->tracer, arguments.stop_ns);
     if (error < 0) tlr__cli_notice("trace %s: %s", arguments.trace, strerror(-error));
-    if (close_log(service->sync_log) < 0) error = -ETIMEDOUT;
-    if (close_log(service->log) < 0) error = -ETIMEDOUT;
+    if (close_log(service, service->sync_log) < 0) error = -ETIMEDOUT;
+    if (close_log(service, service->log) < 0) error = -ETIMEDOUT;
+    if (service->lines_dropped > 0)
+        tlr__cli_notice("log %s: %llu line%s dropped while it ran", log_destination(),
+                        (unsigned long long)service->lines_dropped,
+                        service->lines_dropped == 1 ? " was" : "s were");
     return error;
 }
 
+static void say_what_is_under_way(const struct tlr_server *server) {
+    struct tlr_server_stats stats;
+    tlr_server_stats(server, &stats);
+    uint64_t ended = stats.responses + stats.abandoned;
+    if (stats.requests <= ended) return;
+    uint64_t under_way = stats.requests - ended;
+    tlr__cli_notice("stopping: %llu request%s under way, at most %.1f s; a second signal stops at "
+                    "once",
+                    (unsigned long long)under_way, under_way == 1 ? "" : "s",
+                    seconds(arguments.stop_ns));
+}
+
 static int stop(struct service *service) {
+    say_what_is_under_way(service->server);
     int cut = tlr_server_stop(service->server, arguments.stop_ns);
     if (cut < 0)
         tlr__cli_notice("requests still under way after %.1f s were cut off",
-                        (double)arguments.stop_ns / 1e9);
+                        seconds(arguments.stop_ns));
     tlr_server_close(service->server);
     if (cut == 0) uv_library_shutdown(); /* ends the pool's threads: their lanes are given back */
     int error = close_all(service);
@@ -361,6 +451,9 @@ static int run(int operand_count, char **operands) {
         close_all(&service);
         return status;
     }
+    char log_name[512], trace_name[512];
+    watch_sinks(&service, log_name, trace_name, sizeof log_name);
+    say_if_private(&service);
     announce(&service);
     wait_for_stop(&service, &awaited);
     return stop(&service);
@@ -370,7 +463,8 @@ const struct tlr__cli_command tlr__serve_command = {
     .name = "serve",
     .summary = "run the demonstration server, logged and traced",
     .description =
-        "Endpoints: /sync /async /loop/sync /loop/async /pool/sync /pool/async /quick\n"
+        "Endpoints, told of by GET /: /sync /async /loop/sync /loop/async /pool/sync /pool/async "
+        "/quick\n"
         "/task?mode=await|block|pool&ms=N /cpu?ms=N&where=loop|pool /echo /scope /threads.\n"
         "\n"
         "SIGTERM and SIGINT end it when requests under way are answered and their lines\n"

@@ -47,10 +47,10 @@ const struct tlr__cli_command tlr__stalls_command = {
     .summary = "tell which calls blocked, why, and which requests waited",
     .description =
         "PATH is a trace directory or one of its segments (.tlr). A number is a process:\n"
-        "what blocks in it now, and what blocked lately, as its ring files tell, together\n"
-        "with its trace where that can be read. In each LOG of text or JSON lines, the\n"
-        "lines that its gap lines announce as dropped are counted. Exit status 1: no\n"
-        "stall; 3: some parts could not be read.\n",
+        "what blocks in it now, handlers that hold a loop for 100 ms and more, and what\n"
+        "blocked lately, as its ring files tell, together with its trace where that can\n"
+        "be read. In each LOG of text or JSON lines, the lines that its gap lines announce\n"
+        "as dropped are counted. Exit status: 1 no stall, 3 some parts could not be read.\n",
     .examples = "tlr stalls trace/ service.log\n"
                 "tlr stalls --min 100ms $(pgrep -x tlr)\n"
                 "tlr stalls --json trace/ | jq '.culprits[0]'\n",
@@ -63,8 +63,9 @@ static int status_of(const struct tlr__stalls_report *report) {
     uint64_t damaged = report->live ? report->live->damaged : report->trace->damaged;
     unsigned blocked = report->live ? report->live->blocked_count : 0;
     if (damaged) {
-        tlr__cli_notice("%s: %llu parts could not be read; what they held is missing",
-                        report->source, (unsigned long long)damaged);
+        tlr__cli_notice("%s: %llu part%s could not be read; what %s held is missing",
+                        report->source, (unsigned long long)damaged, damaged == 1 ? "" : "s",
+                        damaged == 1 ? "it" : "they");
         return TLR__CLI_PARTIAL;
     }
     return report->list->count || blocked ? TLR__CLI_FOUND : TLR__CLI_NOTHING;

@@ -2,7 +2,13 @@
  */
 #include "stalls_advice.h"
 
-const char *tlr__stalls_advice_activity(enum tlr_cause cause) {
+#include <sys/stat.h>
+
+static int is_loop(enum tlr_role role) {
+    return role == TLR_ROLE_LOOP || role == TLR_ROLE_ADMIN;
+}
+
+const char *tlr__stalls_advice_activity(enum tlr_cause cause, enum tlr_role role) {
     static const char *const activities[TLR_CAUSE_COUNT] = {
         [TLR_CAUSE_NONE] = "for a reason not known",
         [TLR_CAUSE_LANE_FULL] = "for room in its lane",
@@ -20,10 +26,22 @@ const char *tlr__stalls_advice_activity(enum tlr_cause cause) {
         [TLR_CAUSE_FILE] = "for a file",
         [TLR_CAUSE_OTHER] = "for a reason not known",
     };
+    if (cause == TLR_CAUSE_OTHER && is_loop(role)) return "for a processor while in a handler";
     return activities[cause < TLR_CAUSE_COUNT ? cause : TLR_CAUSE_NONE];
 }
 
-static const char *advice_writer(enum tlr_cause cause) {
+/* A file, a disk, a terminal: nobody reads at its other end. */
+static int has_no_reader(const char *target) {
+    struct stat st;
+    return target[0] == '/' && stat(target, &st) == 0 && !S_ISFIFO(st.st_mode) &&
+           !S_ISSOCK(st.st_mode);
+}
+
+static const char *advice_writer(enum tlr_cause cause, const char *target) {
+    if ((cause == TLR_CAUSE_OPEN || cause == TLR_CAUSE_SINK_WRITE) && has_no_reader(target))
+        return "nothing for the callers' sake: they did not wait. See that the log's target can "
+               "take what is written (a full disk, a slow one); lines wait in the lanes, and are "
+               "dropped and counted when those are full";
     switch (cause) {
     case TLR_CAUSE_OPEN:
         return "start the log's reader; until then lines wait in the lanes, and are dropped and "
@@ -51,6 +69,10 @@ static const char *advice_loop(enum tlr_cause cause) {
     case TLR_CAUSE_LOCK:
         return "never take a lock on a loop that other threads hold for long: hand the work to its "
                "owner, or run this handler in the pool";
+    case TLR_CAUSE_OTHER:
+        return "the handler held the loop, but neither computed nor slept for most of it: the "
+               "kernel gave the processor to others. Give the process more processors, or run "
+               "fewer busy threads and processes beside it";
     default:
         return "run this handler in the pool, or make the wait an event of the loop";
     }
@@ -82,9 +104,8 @@ static const char *advice_pool(enum tlr_cause cause) {
     }
 }
 
-const char *tlr__stalls_advice(enum tlr_cause cause, enum tlr_role role) {
-    if (role == TLR_ROLE_WRITER) return advice_writer(cause);
+const char *tlr__stalls_advice(enum tlr_cause cause, enum tlr_role role, const char *target) {
+    if (role == TLR_ROLE_WRITER) return advice_writer(cause, target);
     if (cause == TLR_CAUSE_POOL_QUEUE || cause == TLR_CAUSE_LANE_FULL) return advice_pool(cause);
-    return role == TLR_ROLE_LOOP || role == TLR_ROLE_ADMIN ? advice_loop(cause)
-                                                           : advice_pool(cause);
+    return is_loop(role) ? advice_loop(cause) : advice_pool(cause);
 }

@@ -5,10 +5,11 @@
 
 #include <tailrace/stall.h>
 
-/* One next step. role: of the thread that stalled. Thread: any. Blocks: never. */
-const char *tlr__stalls_advice(enum tlr_cause cause, enum tlr_role role);
+/* One next step. role: of the thread that stalled. target: what it waited for, a path or
+ * "pipe:[4711]"; "" unknown. Thread: any. Blocks: on a look at the target's kind. */
+const char *tlr__stalls_advice(enum tlr_cause cause, enum tlr_role role, const char *target);
 
 /* What the thread did, for "… waited 3 s": "writing to the log", "for room in its lane". */
-const char *tlr__stalls_advice_activity(enum tlr_cause cause);
+const char *tlr__stalls_advice_activity(enum tlr_cause cause, enum tlr_role role);
 
 #endif

@@ -66,7 +66,8 @@ static void culprit_print(struct tlr__json_print *json, const struct tlr__culpri
         victim_print(json, NULL, &culprit->worst[i]);
     tlr__json_print_array_end(json);
     longest_print(json, culprit);
-    tlr__json_print_text(json, "next", tlr__stalls_advice(stall->cause, stall->role));
+    tlr__json_print_text(json, "next",
+                         tlr__stalls_advice(stall->cause, stall->role, stall->target));
     tlr__json_print_object_end(json);
 }
 
@@ -80,6 +81,7 @@ static void block_print(struct tlr__json_print *json, const struct tlr__stalls_l
     TEXT(json, "thread", view->name);
     tlr__json_print_text(json, "role", tlr_role_name(view->role));
     tlr__json_print_integer(json, "tid", view->tid);
+    tlr__json_print_text(json, "state", tlr_thread_state_name(view->state));
     tlr__json_print_text(json, "cause", tlr_cause_name(view->cause));
     TEXT(json, "file", view->file);
     tlr__json_print_number(json, "line", view->line);
@@ -98,7 +100,7 @@ static void block_print(struct tlr__json_print *json, const struct tlr__stalls_l
         tlr__json_print_object_end(json);
     }
     TEXT(json, "blame", blame->sentence);
-    tlr__json_print_text(json, "next", tlr__stalls_advice(view->cause, view->role));
+    tlr__json_print_text(json, "next", tlr__stalls_advice(view->cause, view->role, block->target));
     tlr__json_print_object_end(json);
 }
 

@@ -15,6 +15,9 @@
  * it. */
 #define YOUNG_NS (10 * TLR_NS_PER_MS)
 
+/* A handler may run for a while; from here on others notice. */
+#define LONG_HANDLER_NS (100 * TLR_NS_PER_MS)
+
 struct look {
     struct tlr__stalls_live *live;
     struct tlr__culprit_list *list;
@@ -48,10 +51,12 @@ static int is_known(const struct tlr__stalls_live *live, const struct tlr_thread
     return 0;
 }
 
-static void blocked_add(struct look *look, const struct tlr_thread_view *view) {
+/* target: of the ring that shows it. */
+static void blocked_add(struct look *look, const struct tlr_thread_view *view, const char *target) {
     struct tlr__stalls_live *live = look->live;
     uint64_t so_far_ns = look->now_ns > view->since_ns ? look->now_ns - view->since_ns : 0;
-    uint64_t least_ns = look->min_ns > YOUNG_NS ? look->min_ns : YOUNG_NS;
+    uint64_t least_ns = view->state == TLR_THREAD_RUNNING ? LONG_HANDLER_NS : YOUNG_NS;
+    if (look->min_ns > least_ns) least_ns = look->min_ns;
     if (so_far_ns < least_ns || is_known(live, view)) return;
     unsigned place = live->blocked_count;
     if (place == TLR__STALLS_LIVE_BLOCKED)
@@ -63,6 +68,8 @@ static void blocked_add(struct look *look, const struct tlr_thread_view *view) {
         place--;
     }
     live->blocked[place] = (struct tlr__stalls_live_block){.view = *view, .so_far_ns = so_far_ns};
+    if (view->role == TLR_ROLE_WRITER)
+        snprintf(live->blocked[place].target, TLR_TARGET_BYTES, "%s", target);
 }
 
 /* A writer whose wait no slot shows is told by the ring's own word on it. */
@@ -75,25 +82,36 @@ static void writer_add(struct look *look, const struct tlr_ring_info *info) {
                                    .since_ns = info->writer_since_ns};
     if (info->mode != TLR_MODE_RING || info->writer_state != TLR_THREAD_BLOCKED) return;
     snprintf(view.name, sizeof(view.name), "%.8s writer", info->name);
-    blocked_add(look, &view);
+    blocked_add(look, &view, info->target);
 }
 
-static void threads_add(struct look *look, const struct tlr_ring *ring) {
+static int is_held_up(const struct tlr_thread_view *view) {
+    return view->state == TLR_THREAD_BLOCKED ||
+           (view->state == TLR_THREAD_RUNNING && view->role == TLR_ROLE_LOOP && view->file[0]);
+}
+
+static void threads_add(struct look *look, const struct tlr_ring *ring,
+                        const struct tlr_ring_info *info) {
     for (unsigned i = 0; i < tlr_ring_thread_count(ring); i++) {
         struct tlr_thread_view view;
         int error;
         int tries = 3;
         do error = tlr_ring_thread(ring, i, &view);
         while (error == -EAGAIN && --tries);
-        if (error < 0 || view.state != TLR_THREAD_BLOCKED) continue;
-        blocked_add(look, &view);
+        if (error < 0 || !is_held_up(&view)) continue;
+        blocked_add(look, &view, info->target);
     }
 }
 
 static void blame_all(struct tlr__stalls_live *live) {
     for (unsigned i = 0; i < live->blocked_count; i++) {
         struct tlr__stalls_live_block *block = &live->blocked[i];
-        if (live->alive) tlr_blame(live->pid, block->view.fd, block->view.cause, &block->blame);
+        if (block->view.state == TLR_THREAD_RUNNING)
+            snprintf(block->blame.sentence, sizeof(block->blame.sentence),
+                     "this handler has not returned: it computes, or waits in a call that does "
+                     "not tell of its waits");
+        else if (live->alive)
+            tlr_blame(live->pid, block->view.fd, block->view.cause, &block->blame);
     }
 }
 
@@ -152,7 +170,7 @@ static int ring_look(const char *path, void *user) {
     tlr_ring_stats(ring, &live->logs[log].stats);
     live->alive |= info->alive;
     if (info->alive) {
-        threads_add(look, ring);
+        threads_add(look, ring, info);
         writer_add(look, info);
     }
     live->logs[log].is_trace = trace_find(live, info);

@@ -12,10 +12,11 @@
 #define TLR__STALLS_LIVE_LOGS TLR_LOGS_MAX
 #define TLR__STALLS_LIVE_BLOCKED 64
 
-/* A wait that has not ended. */
+/* A wait that has not ended; or (state running) a handler that holds its loop. */
 struct tlr__stalls_live_block {
     struct tlr_thread_view view;
     struct tlr_blame blame;
+    char target[TLR_TARGET_BYTES]; /* of a writer: its sink; else "" */
     uint64_t so_far_ns;
 };
 
@@ -36,8 +37,9 @@ struct tlr__stalls_live {
 
 /* Looks into every ring file of process `pid` in `directory` (NULL: where they are by default), and
  * into its trace where it can be read, and adds what ended to `list`. Waits shorter than min_ns so
- * far are left out. Blocks: on I/O, and up to 50 ms a blocked thread to find who is at the other
- * end. Errors: -ENOENT it has no ring file that may be read; -ENOMEM. */
+ * far are left out, and handlers that ran for less than 100 ms. Blocks: on I/O, and up to 50 ms a
+ * blocked thread to find who is at the other end. Errors: -ENOENT it has no ring file that may be
+ * read; -ENOMEM. */
 int tlr__stalls_live_look(struct tlr__stalls_live *live, const char *directory, int pid,
                           uint64_t min_ns, struct tlr__culprit_list *list);
 

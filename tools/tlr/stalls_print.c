@@ -117,7 +117,7 @@ static void writer_verdict(const struct tlr__stalls_report *report,
     const struct tlr_stall *stall = &culprit->longest.stall;
     printf("VERDICT  no caller waited. The log's writer did: %s at worst, %s in all, %s",
            took(stall->duration_ns), took(culprit->total_ns),
-           tlr__stalls_advice_activity(stall->cause));
+           tlr__stalls_advice_activity(stall->cause, stall->role));
     if (stall->target[0]) printf(" (%s)", safe(stall->target));
     fputs(". Callers were unaffected; ", stdout);
     dropped_print(report);
@@ -136,7 +136,8 @@ static void verdict_print(const struct tlr__stalls_report *report) {
     if (culprit->request.path[0])
         printf("serving %s %s, ", safe(culprit->request.method), safe(culprit->request.path));
     printf("waited %s %s on %s", took(stall->duration_ns),
-           tlr__stalls_advice_activity(stall->cause), thread_text(stall->thread, stall->role));
+           tlr__stalls_advice_activity(stall->cause, stall->role),
+           thread_text(stall->thread, stall->role));
     if (culprit->count > 1)
         printf(", and %" PRIu64 " time%s more", culprit->count - 1, plural(culprit->count - 1));
     if (culprit->victims)
@@ -210,7 +211,7 @@ static void evidence_print(const struct tlr__culprit_list *list, size_t index) {
         row("waiters", "%" PRIu64 " stall%s of other threads waited behind it, %s in all",
             culprit->waiters, plural(culprit->waiters), took(culprit->waiter_ns));
     victims_print(culprit);
-    row("next", "%s", tlr__stalls_advice(stall->cause, stall->role));
+    row("next", "%s", tlr__stalls_advice(stall->cause, stall->role, stall->target));
 }
 
 /* ---- a live process ------------------------------------------------------------------------ */
@@ -219,8 +220,9 @@ static void block_print(const struct tlr__stalls_live_block *block) {
     const struct tlr_thread_view *view = &block->view;
     char trace[TLR__ID_TEXT_BYTES], date[TLR__HUMAN_BYTES];
     printf("\n * %s, tid %d: %s for %s so far, since %s\n", thread_text(view->name, view->role),
-           view->tid, tlr_cause_name(view->cause), took(block->so_far_ns),
-           tlr__human_date(view->since_ns, date));
+           view->tid,
+           view->state == TLR_THREAD_RUNNING ? "in a handler" : tlr_cause_name(view->cause),
+           took(block->so_far_ns), tlr__human_date(view->since_ns, date));
     if (view->file[0])
         row("site", "%s:%u in %s", safe(view->file), view->line, safe(view->function));
     if (block->blame.sentence[0]) row("why", "%s", safe(block->blame.sentence));
@@ -233,12 +235,12 @@ static void block_print(const struct tlr__stalls_live_block *block) {
     tlr__trace_record_id_text(&view->context, trace);
     if (trace[0]) row("request", "%s", trace);
     if (block->blame.advice[0]) row("now", "%s", safe(block->blame.advice));
-    row("next", "%s", tlr__stalls_advice(view->cause, view->role));
+    row("next", "%s", tlr__stalls_advice(view->cause, view->role, block->target));
 }
 
 static void in_flight_print(const struct tlr__stalls_live *live) {
     if (!live->blocked_count) return;
-    printf("IN FLIGHT  %u thread%s blocked now; who waits behind %s is known when it ends\n",
+    printf("IN FLIGHT  %u thread%s held up now; who waits behind %s is known when it ends\n",
            live->blocked_count, live->blocked_count == 1 ? " is" : "s are",
            live->blocked_count == 1 ? "it" : "them");
     for (unsigned i = 0; i < live->blocked_count; i++) block_print(&live->blocked[i]);
@@ -246,7 +248,7 @@ static void in_flight_print(const struct tlr__stalls_live *live) {
 }
 
 static void logs_print(const struct tlr__stalls_live *live) {
-    puts("\nLOGS");
+    puts("LOGS");
     for (unsigned log = 0; log < live->log_count; log++) {
         const struct tlr_ring_info *info = &live->logs[log].info;
         const struct tlr_log_stats *stats = &live->logs[log].stats;
@@ -296,9 +298,11 @@ void tlr__stalls_print_text(const struct tlr__stalls_report *report) {
     if (list->count > EVIDENCE_MAX)
         printf("\n(the evidence of %zu more is in --json)\n", list->count - EVIDENCE_MAX);
     if (list->unknown_victims)
-        printf("\n%" PRIu64 " request%s waited behind stalls that have not ended, or whose records "
+        printf("%s%" PRIu64 " request%s waited behind stalls that have not ended, or whose records "
                "are missing.\n",
-               list->unknown_victims, plural(list->unknown_victims));
+               list->count ? "\n" : "", list->unknown_victims, plural(list->unknown_victims));
+    /* What stands above ends in a blank line by itself. */
+    if (report->live && (list->count || list->unknown_victims)) putchar('\n');
     if (report->live) logs_print(report->live);
     if (report->live && !report->log_count) return;
     if (list->count || report->live) putchar('\n');

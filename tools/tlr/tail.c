@@ -132,17 +132,25 @@ struct tail {
     int partial; /* something was damaged or cut */
 };
 
+static int begins_with(const char *path, const void *magic, size_t size) {
+    unsigned char first[8];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ssize_t got = fd < 0 ? -1 : pread(fd, first, size, 0);
+    if (fd >= 0) close(fd);
+    return got == (ssize_t)size && !memcmp(first, magic, size);
+}
+
 static int is_segment(const char *path, const struct stat *st) {
     static const unsigned char magic[4] = {0x89, 'T', 'L', 'R'};
     size_t length = strlen(path);
-    unsigned char first[sizeof(magic)];
     if (S_ISDIR(st->st_mode)) return 1;
     if (!S_ISREG(st->st_mode)) return 0;
     if (length > 4 && !strcmp(path + length - 4, ".tlr")) return 1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    ssize_t got = fd < 0 ? -1 : pread(fd, first, sizeof(first), 0);
-    if (fd >= 0) close(fd);
-    return got == (ssize_t)sizeof(first) && !memcmp(first, magic, sizeof(magic));
+    return begins_with(path, magic, sizeof(magic));
+}
+
+static int is_ring(const char *path, const struct stat *st) {
+    return S_ISREG(st->st_mode) && begins_with(path, "tlrring\n", 8);
 }
 
 static int text_open(struct tail *tail, struct input *input, const char *path, int fd) {
@@ -193,6 +201,7 @@ static int input_open(struct tail *tail, struct input *input, const char *operan
         return errno == ENOENT && arguments.follow_name ? text_open(tail, input, operand, -1)
                                                         : -errno;
     if (is_segment(operand, &st)) return segments_open(tail, input, operand);
+    if (is_ring(operand, &st)) return -EMEDIUMTYPE;
     if (S_ISREG(st.st_mode)) return text_open(tail, input, operand, -1);
     if (S_ISBLK(st.st_mode)) return -EINVAL;
     return stream_open(tail, input, operand, -1);
@@ -203,6 +212,9 @@ static const char *open_reason(const char *operand, int error) {
     if (error == -ENOENT && stat(operand, &st) == 0) return "a directory without segments";
     if (error == -EBADMSG) return "not a segment";
     if (error == -EPROTONOSUPPORT) return "a segment of another version";
+    if (error == -EMEDIUMTYPE)
+        return "a ring file, not a log: `tlr stalls PID` looks into it, but no command of this "
+               "version shows its lines";
     return strerror(-error);
 }
 

@@ -219,8 +219,8 @@ static void test_a_child_leaves_its_parents_log_alone(void **state) {
     const pid_t child = fork();
     if (child == 0) {
         const int refused = tlr_log_close(log, TLR_NS_PER_S) == -EPERM &&
-                             tlr_log_flush(log, TLR_NS_PER_S) == -EPERM &&
-                             tlr_log_reopen(log) == -EPERM;
+                            tlr_log_flush(log, TLR_NS_PER_S) == -EPERM &&
+                            tlr_log_reopen(log) == -EPERM;
         _exit(refused ? 0 : 1);
     }
     int status;

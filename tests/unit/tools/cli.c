@@ -226,8 +226,22 @@ static void pages_name_every_option(void **state) {
         snprintf(name, sizeof(name), "\\-\\-%s", options[i].name);
         assert_non_null(strstr(man, name));
     }
+    assert_non_null(strstr(help, "a number alone is seconds"));
+    assert_non_null(strstr(man, "a number alone is seconds"));
     free(help);
     free(man);
+}
+
+static void help_and_version_have_every_form(void **state) {
+    static const char *const forms[] = {"help",         "--help",   "-h",      "help --help",
+                                        "help version", "help try", "version", "--version",
+                                        "-V",           "help -h"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        assert_int_equal(call(forms[i]), TLR__CLI_FOUND);
+        assert_string_equal(said, "");
+        assert_int_equal(operands_seen, -1);
+    }
 }
 
 int main(void) {
@@ -236,6 +250,7 @@ int main(void) {
         cmocka_unit_test(what_is_bad_is_said),
         cmocka_unit_test(values_have_their_grammar),
         cmocka_unit_test(pages_name_every_option),
+        cmocka_unit_test(help_and_version_have_every_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
