@@ -334,11 +334,14 @@ int tlr_log_open(struct tlr_log **out, const struct tlr_log_options *given) {
     publish_target(log);
     if (log->mode == TLR_MODE_SYNC) error = tlr__sync_open(log);
     if (error != 0) goto unmap_producers;
+    tlr__site_copy_all(&log->ring);
+    tlr__category_copy_all(&log->ring);
     if (log->mode == TLR_MODE_RING) error = tlr__writer_start(log);
     if (error != 0) goto close_sync;
     /* Last: from here on other threads may use it. */
     error = tlr__registry_add(log, options.is_private ? 1 : 0, &log->index);
     if (error != 0) goto stop_writer;
+    /* What was registered meanwhile did not see this log; the writer too would notice. */
     tlr__site_copy_all(&log->ring);
     tlr__category_copy_all(&log->ring);
     if (options.stall_threshold_ns != 0) tlr_stall_threshold_set(options.stall_threshold_ns);

@@ -230,6 +230,10 @@ void tlr_ring_close(struct tlr_ring *ring) {
 /* Reserves room by one addition: no lock, so no caller waits for another. Offset 0 means none. */
 static uint32_t dictionary_take(struct tlr_ring *ring, uint32_t bytes) {
     const uint32_t rounded = (bytes + 7u) & ~7u;
+    /* Once it is full, no more is added: the count must not come round. */
+    if (atomic_load_explicit(&ring->header->dictionary_used, memory_order_relaxed) >=
+        TLR__DICTIONARY_BYTES)
+        return 0;
     const uint32_t at =
         atomic_fetch_add_explicit(&ring->header->dictionary_used, rounded, memory_order_relaxed);
     if (at > TLR__DICTIONARY_BYTES - 8 || rounded > TLR__DICTIONARY_BYTES - 8 - at) return 0;
@@ -237,6 +241,7 @@ static uint32_t dictionary_take(struct tlr_ring *ring, uint32_t bytes) {
 }
 
 void tlr__ring_file_add_site(struct tlr_ring *ring, unsigned number, const struct tlr_site *site) {
+    if (atomic_load_explicit(&ring->dictionary->sites[number], memory_order_acquire) != 0) return;
     const char *file = site->file;
     const size_t file_bytes_whole = strlen(file);
     if (file_bytes_whole >= TLR_FILE_BYTES) file += file_bytes_whole - (TLR_FILE_BYTES - 1);
@@ -271,6 +276,8 @@ void tlr__ring_file_add_site(struct tlr_ring *ring, unsigned number, const struc
 void tlr__ring_file_add_category(struct tlr_ring *ring, unsigned number, const char *name) {
     const size_t bytes = strlen(name) + 1;
     if (bytes > 256) return;
+    if (atomic_load_explicit(&ring->dictionary->categories[number], memory_order_acquire) != 0)
+        return;
     const uint32_t at = dictionary_take(ring, (uint32_t)bytes);
     if (at == 0) return;
     memcpy(ring->dictionary->bytes + at, name, bytes);

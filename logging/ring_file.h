@@ -172,7 +172,8 @@ void tlr__ring_file_default_directory(char out[64]);
 /* Field 22 of /proc/PID/stat; 0: no such process, or a dead one. */
 uint64_t tlr__ring_file_process_start(int pid);
 
-/* Copies a site or category into the dictionary under its number; a full dictionary leaves it out.
+/* Copies a site or category into the dictionary under its number, unless it is there; a full
+ * dictionary leaves it out.
  * Thread: any. Blocks: never. */
 void tlr__ring_file_add_site(struct tlr_ring *ring, unsigned number, const struct tlr_site *site);
 void tlr__ring_file_add_category(struct tlr_ring *ring, unsigned number, const char *name);

@@ -37,11 +37,15 @@ const struct tlr__site_entry *tlr__site_register(const struct tlr_site *site) {
     return known == NULL ? entry : known;
 }
 
+void tlr__site_copy(struct tlr_ring *ring, uint32_t number) {
+    if (number == 0 || number >= TLR__SITES_MAX) return;
+    const struct tlr__site_entry *entry = &entries[number];
+    if (atomic_load_explicit(&entry->ready, memory_order_seq_cst) != 0)
+        tlr__ring_file_add_site(ring, number, entry->site);
+}
+
 void tlr__site_copy_all(struct tlr_ring *ring) {
     const uint32_t count = atomic_load_explicit(&drawn, memory_order_seq_cst);
-    for (uint32_t number = 1; number <= count && number < TLR__SITES_MAX; number++) {
-        const struct tlr__site_entry *entry = &entries[number];
-        if (atomic_load_explicit(&entry->ready, memory_order_seq_cst) != 0)
-            tlr__ring_file_add_site(ring, number, entry->site);
-    }
+    for (uint32_t number = 1; number <= count && number < TLR__SITES_MAX; number++)
+        tlr__site_copy(ring, number);
 }

@@ -35,6 +35,10 @@ static inline uint32_t tlr__site_number(const struct tlr_site *site) {
     return entry != NULL ? entry->number : 0;
 }
 
+/* Copies a registered site into a log's dictionary: one that was registered while the log opened.
+ */
+void tlr__site_copy(struct tlr_ring *ring, uint32_t number);
+
 /* Copies every registered site into a new log's dictionary. */
 void tlr__site_copy_all(struct tlr_ring *ring);
 

@@ -1,5 +1,6 @@
 #include "writer.h"
 
+#include "category.h"
 #include "deadline.h"
 #include "format.h"
 #include "gap.h"
@@ -151,7 +152,12 @@ static int put(struct writer *writer, const struct tlr_record *record,
 static const struct site_cache *site_of(struct writer *writer, uint32_t number) {
     struct site_cache *cache = &writer->sites[number < TLR__SITES_MAX ? number : 0];
     if (cache->program != NULL) return cache;
-    if (tlr__ring_file_site(writer->ring, number, &cache->text) != 0) {
+    int error = tlr__ring_file_site(writer->ring, number, &cache->text);
+    if (error != 0) {
+        tlr__site_copy(writer->ring, number);
+        error = tlr__ring_file_site(writer->ring, number, &cache->text);
+    }
+    if (error != 0) {
         /* The dictionary was full: the record is kept, its text is not known. */
         static const char unknown[] = "(call site not in the dictionary)";
         cache->text = (struct tlr__site_text){
@@ -164,6 +170,10 @@ static const struct site_cache *site_of(struct writer *writer, uint32_t number) 
 
 static const char *category_of(struct writer *writer, unsigned number) {
     const char *name = tlr__ring_file_category(writer->ring, number);
+    if (name == NULL) { /* registered while the log opened */
+        tlr__category_copy_all(writer->ring);
+        name = tlr__ring_file_category(writer->ring, number);
+    }
     return name != NULL ? name : "?";
 }
 
