@@ -6,14 +6,20 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A small container's /dev/shm has 64 MB: the dead must leave room for the living. */
 #define ORPHANS_KEPT 16u
+#define ORPHAN_BYTES_KEPT (16u << 20)
 
+struct orphan {
+    uint64_t opened_ns;
+    uint64_t bytes;
+    char *path;
+};
+
+/* The newest ones that were seen, newest first. */
 struct orphans {
     unsigned count;
-    struct {
-        uint64_t opened_ns;
-        char *path;
-    } kept[ORPHANS_KEPT];
+    struct orphan kept[ORPHANS_KEPT + 1];
 };
 
 /* Nothing in it that was not written: no one will miss it. */
@@ -26,25 +32,18 @@ static bool is_drained(const struct tlr_ring *ring) {
     return true;
 }
 
-/* Keeps the newest: an older one that it displaces is removed. */
-static void keep(struct orphans *orphans, uint64_t opened_ns, char *path) {
-    if (orphans->count < ORPHANS_KEPT) {
-        orphans->kept[orphans->count].opened_ns = opened_ns;
-        orphans->kept[orphans->count++].path = path;
-        return;
-    }
-    unsigned oldest = 0;
-    for (unsigned i = 1; i < ORPHANS_KEPT; i++)
-        if (orphans->kept[i].opened_ns < orphans->kept[oldest].opened_ns) oldest = i;
-    if (opened_ns > orphans->kept[oldest].opened_ns) {
-        unlink(orphans->kept[oldest].path);
-        free(orphans->kept[oldest].path);
-        orphans->kept[oldest].opened_ns = opened_ns;
-        orphans->kept[oldest].path = path;
-    } else {
-        unlink(path);
-        free(path);
-    }
+static void discard(struct orphan *orphan) {
+    unlink(orphan->path);
+    free(orphan->path);
+}
+
+/* Takes it in by age; the oldest one too many is discarded. */
+static void keep(struct orphans *orphans, const struct orphan *orphan) {
+    unsigned at = orphans->count++;
+    for (; at > 0 && orphans->kept[at - 1].opened_ns < orphan->opened_ns; at--)
+        orphans->kept[at] = orphans->kept[at - 1];
+    orphans->kept[at] = *orphan;
+    if (orphans->count > ORPHANS_KEPT) discard(&orphans->kept[--orphans->count]);
 }
 
 static int visit(const char *path, void *user) {
@@ -53,11 +52,12 @@ static int visit(const char *path, void *user) {
     struct tlr_ring_info info;
     tlr_ring_info(ring, &info);
     const bool drained = is_drained(ring);
+    const uint64_t bytes = ring->total_bytes;
     tlr_ring_close(ring);
     if (info.alive) return 0;
     char *copy = drained ? NULL : strdup(path);
     if (copy != NULL) {
-        keep(user, info.opened_ns, copy);
+        keep(user, &(struct orphan){.opened_ns = info.opened_ns, .bytes = bytes, .path = copy});
     } else if (drained) {
         unlink(path);
     }
@@ -72,5 +72,12 @@ void tlr__ring_reap(const char *directory) {
         directory = given;
     }
     tlr_ring_find(directory, 0, visit, &orphans);
-    for (unsigned i = 0; i < orphans.count; i++) free(orphans.kept[i].path);
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < orphans.count; i++) {
+        bytes += orphans.kept[i].bytes;
+        if (bytes > ORPHAN_BYTES_KEPT && i > 0)
+            discard(&orphans.kept[i]);
+        else
+            free(orphans.kept[i].path);
+    }
 }

@@ -62,6 +62,45 @@ static void test_closing_under_waiting_producers(void **state) {
     for (unsigned turn = 0; turn < 5; turn++) close_under_producers(DEADLINE_NS);
 }
 
+/* With next to no time the close may leave records behind, but then it says so and keeps the ring;
+ * if it says 0, every accepted line is in the file. */
+static void test_closing_at_once_under_producers(void **state) {
+    (void)state;
+    for (unsigned turn = 0; turn < 40; turn++) {
+        struct producer producers[PRODUCERS], total;
+        atomic_bool stop = false;
+        struct producer model = {.calls = UINT64_MAX, .size_limit = 60, .stop = &stop};
+        struct lines_check check;
+        struct tlr_log_stats stats;
+        char ring_path[PATH_MAX];
+
+        assert_int_equal(tlr_log_open(&model.log, &(struct tlr_log_options){.path = directory.file,
+                                                                            .lane_bytes = 16384}),
+                         0);
+        snprintf(ring_path, sizeof ring_path, "%s", tlr_log_ring_path(model.log));
+        assert_int_equal(producers_begin(producers, PRODUCERS, &model), 0);
+        do { /* a thread may not attach to a log that was closed */
+            reader_sleep_us(1000);
+            tlr_log_stats(model.log, &stats);
+        } while (stats.lanes_used < PRODUCERS);
+        const int closed = tlr_log_close(model.log, turn % 3 * TLR_NS_PER_MS);
+        atomic_store_explicit(&stop, true, memory_order_relaxed);
+        producers_end(producers, PRODUCERS, &total);
+
+        assert_int_equal(lines_check_file(&check, directory.file), 0);
+        assert_int_equal(total.attempted, total.counts.lines + total.counts.dropped);
+        if (closed == 0) {
+            assert_true(lines_check_sound(&check));
+            assert_int_equal(check.lines, total.counts.lines);
+        } else {
+            assert_int_equal(closed, -ETIMEDOUT);
+            assert_true(check.lines <= total.counts.lines);
+            if (ring_path[0] != '\0') assert_int_equal(unlink(ring_path), 0);
+        }
+        assert_int_equal(unlink(directory.file), 0);
+    }
+}
+
 struct waiter {
     struct tlr_log *log;
     atomic_bool stop;
@@ -225,6 +264,8 @@ static void test_many_lives(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_closing_at_once_under_producers, directory_set_up,
+                                        directory_tear_down),
         cmocka_unit_test_setup_teardown(test_closing_under_producers, directory_set_up,
                                         directory_tear_down),
         cmocka_unit_test_setup_teardown(test_closing_under_waiting_producers, directory_set_up,

@@ -15,8 +15,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-/* Of the log, and of the trace, at most: a small container has 64 MB for both. */
-#define RING_BYTES (16u << 20)
+/* At most: a small container has 64 MB for all. A request writes most to the trace. */
+#define LOG_RING_BYTES (8u << 20)
+#define TRACE_RING_BYTES (16u << 20)
 #define LANE_BYTES_MIN (64u << 10)
 #define MOMENT_NS (200 * TLR_NS_PER_MS)
 
@@ -127,7 +128,7 @@ static const struct tlr__cli_option options[] = {
      .store.number = &arguments.lane_bytes,
      .min = 4096,
      .max = 64 << 20,
-     .default_text = "a share of 16M, at least 64K",
+     .default_text = "a share of 8M, at least 64K",
      .help = "log memory of a thread, a power of two"},
     {.name = "ring-dir",
      .type = TLR__CLI_STRING,
@@ -168,9 +169,9 @@ static unsigned lanes_needed(void) {
 
 /* At full speed a loop writes 25 MB a second to log and trace each: its lanes must last until the
  * writers, which share the processors with everyone, are back. */
-static size_t lane_bytes(void) {
+static size_t lane_bytes(size_t ring_bytes) {
     size_t bytes = LANE_BYTES_MIN;
-    while (2 * bytes * lanes_needed() <= RING_BYTES) bytes *= 2;
+    while (2 * bytes * lanes_needed() <= ring_bytes) bytes *= 2;
     return bytes;
 }
 
@@ -184,7 +185,8 @@ static int open_log(struct tlr_log **log, const char *name, enum tlr_mode mode) 
         .level = (enum tlr_level)(arguments.level + TLR_LEVEL_DEBUG),
         .ring_directory = arguments.ring_directory,
         .lane_count = lanes_needed(),
-        .lane_bytes = arguments.lane_bytes != 0 ? (size_t)arguments.lane_bytes : lane_bytes(),
+        .lane_bytes =
+            arguments.lane_bytes != 0 ? (size_t)arguments.lane_bytes : lane_bytes(LOG_RING_BYTES),
     };
     int error = tlr_log_open(log, &log_options);
     if (error == -EINVAL && arguments.lane_bytes != 0)
@@ -208,7 +210,7 @@ static int open_tracer(struct service *service) {
         .directory = arguments.trace,
         .ring_directory = arguments.ring_directory,
         .lane_count = lanes_needed(),
-        .lane_bytes = lane_bytes(),
+        .lane_bytes = lane_bytes(TRACE_RING_BYTES),
     };
     int error = tlr_tracer_open(&service->tracer, &tracer_options);
     if (error < 0) return tlr__cli_error("trace %s: %s", arguments.trace, strerror(-error));
