@@ -86,4 +86,6 @@ said '^tlr serve: log /dev/full: 1 line was dropped while it ran'
 start --log "$scratch/log3" --trace "$scratch/trace3" --pool 1
 rm -rf "$scratch/trace3"
 expect "without a trace directory" 200 "$(status_of /quick)"
+await 5 grep -q "trace3: the directory was removed" "$scratch/err" ||
+    fail "a removed trace directory is not told of"
 stop

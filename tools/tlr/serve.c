@@ -268,6 +268,7 @@ static void watch_sinks(struct service *service, char *log_name, char *trace_nam
         service->watches[WATCH_TRACE] = (struct tlr__sink_watch){
             .log = tlr_tracer_log(service->tracer),
             .name = trace_name,
+            .directory = arguments.trace,
             .meanwhile = "records are kept in memory and dropped when it is full"};
 }
 

@@ -11,6 +11,8 @@ struct tlr__sink_watch {
     const char *name;          /* "log /var/log/service.log" */
     const char *meanwhile;     /* what becomes of the lines while it fails */
     int error;                 /* as said last; begins as 0 */
+    const char *directory;     /* of segments; NULL: none */
+    int gone;                  /* the directory was removed, and that was said */
 };
 
 /* Looks once; says a change in one line. To be called every second or so: a failure that came and
